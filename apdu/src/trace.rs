@@ -1,0 +1,99 @@
+//! Traces: a log of exchanges in words that shows no secret, and a file of exchanges that can be replayed.
+//!
+//! # File format
+//!
+//! UTF-8, one JSON object a line. The first line is `{"cardwright_trace":1,"atr":"<hex>"}`; each further line is one
+//! exchange: `{"command":"<hex>","response":"<hex>","micros":<number>}`, or with `"error":"<words>"` in place of
+//! `response` when none came. `micros` (time until the response, in microseconds) may be absent; unknown members are
+//! passed over. A trace file holds what went over the wire, so it is as secret as the keys in it are weak.
+
+use alloc::string::String;
+use core::fmt::{self, Write as _};
+
+use crate::{Aid, CommandApduRef, Instruction, ResponseApduRef};
+
+#[cfg(feature = "std")]
+mod file;
+
+#[cfg(feature = "std")]
+pub use file::{TraceError, TraceFile, TracedExchange, Tracing};
+
+/// One command in words: header, name and lengths; of its data only what is public.
+///
+/// Public is the AID or file identifier of a SELECT in clear; everything else is shown by its length.
+#[must_use]
+pub fn command_in_words(command: &[u8]) -> String {
+    let mut words = String::new();
+    // Writing to a String cannot fail.
+    let _ = describe_command(&mut words, command);
+    words
+}
+
+fn describe_command(out: &mut String, command: &[u8]) -> fmt::Result {
+    let Ok(command) = CommandApduRef::parse(command) else {
+        return write!(out, "{} bytes that are no command", command.len());
+    };
+    let CommandApduRef { cla, ins, p1, p2, data, ne, .. } = command;
+    write!(out, "{:02X} {:02X} {p1:02X} {p2:02X} {}", cla.0, ins.0, name(command))?;
+    if ins == Instruction::SELECT && !cla.is_secure() {
+        match Aid::new(data) {
+            Ok(aid) if p1 == 4 => write!(out, " {aid}")?,
+            _ if p1 == 0 && data.len() == 2 => write!(out, " {:02X}{:02X}", data[0], data[1])?,
+            _ => {}
+        }
+    }
+    if !data.is_empty() {
+        write!(out, ", Lc {}", data.len())?;
+    }
+    if ne.get() > 0 {
+        write!(out, ", Le {}", if ne.get() == 256 { 0 } else { ne.get() })?;
+    }
+    Ok(())
+}
+
+/// The command's name; INS 50 and E2 mean other things in ISO and in purses, which P1 or the class tells.
+fn name(command: CommandApduRef<'_>) -> &'static str {
+    match (command.ins, command.p1) {
+        (Instruction::INSTALL, 0x02) => "INSTALL [for load]",
+        (Instruction::INSTALL, 0x04) => "INSTALL [for install]",
+        (Instruction::INSTALL, 0x08) => "INSTALL [for make selectable]",
+        (Instruction::INSTALL, 0x0C) => "INSTALL [for install and make selectable]",
+        (Instruction::INSTALL, 0x20) => "INSTALL [for personalization]",
+        (ins, _) => ins.name(),
+    }
+}
+
+/// One response in words: length of the data and status.
+#[must_use]
+pub fn response_in_words(response: &[u8]) -> String {
+    let mut words = String::new();
+    let _ = match ResponseApduRef::parse(response) {
+        Ok(response) if response.data.is_empty() => write!(words, "{}", response.sw),
+        Ok(response) => write!(words, "{}, {} bytes", response.sw, response.data.len()),
+        Err(_) => write!(words, "{} bytes that are no response", response.len()),
+    };
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_what_is_public_and_hides_the_rest() {
+        assert_eq!(
+            command_in_words(&[0, 0xA4, 4, 0, 5, 0xA0, 0, 0, 0, 3, 0]),
+            "00 A4 04 00 SELECT A000000003, Lc 5, Le 0"
+        );
+        assert_eq!(command_in_words(&[0, 0xA4, 0, 0, 2, 0x3F, 0]), "00 A4 00 00 SELECT 3F00, Lc 2");
+        assert_eq!(command_in_words(&[0x84, 0xD4, 1, 0, 2, 0xAB, 0xCD]), "84 D4 01 00 WRITE KEY, Lc 2");
+        assert_eq!(
+            command_in_words(&[0x84, 0xE6, 0x0C, 0, 1, 7]),
+            "84 E6 0C 00 INSTALL [for install and make selectable], Lc 1"
+        );
+        assert_eq!(command_in_words(&[1, 2]), "2 bytes that are no command");
+        assert_eq!(response_in_words(&[1, 2, 0x90, 0]), "9000 (done), 2 bytes");
+        assert_eq!(response_in_words(&[0x6A, 0x88]), "6A88 (referenced data not found)");
+        assert_eq!(response_in_words(&[]), "0 bytes that are no response");
+    }
+}

@@ -1,0 +1,181 @@
+//! The things that carry bytes to a card, and what can go wrong on the way.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::future::Future;
+
+use thiserror::Error;
+
+use crate::exchange::{Exchange, ExchangeAction, ExchangeError, ExchangeLimits};
+use crate::{CardPort, CommandApdu, ResponseApdu};
+
+#[cfg(feature = "std")]
+mod replay;
+
+#[cfg(feature = "std")]
+pub use replay::Replay;
+
+/// Whether the card may have got a command whose response is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Delivery {
+    /// Not a byte of the command reached the card.
+    NotSent,
+    /// The card may have executed the command, wholly or in part, or not at all.
+    Unknown,
+}
+
+/// What went wrong between host and card.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum TransportErrorKind {
+    /// The card was taken out.
+    #[error("the card was removed: put it back")]
+    CardRemoved,
+    /// The card was reset by somebody else.
+    #[error("the card was reset by another program")]
+    CardReset,
+    /// There is no card, or it does not answer the reset.
+    #[error("no card, or a mute one: put a card in")]
+    NoCard,
+    /// The reader is gone or not known.
+    #[error("the reader is gone: plug it in")]
+    NoReader,
+    /// The service that owns the readers does not run.
+    #[error("the card service does not answer: is it running?")]
+    NoService,
+    /// No answer in time.
+    #[error("no answer in time")]
+    Timeout,
+    /// Somebody else holds the card.
+    #[error("another program holds the card")]
+    Busy,
+    /// The line to a remote reader broke.
+    #[error("the line to the reader was lost")]
+    LineLost,
+    /// The command cannot be sent, or the card answered what is no response.
+    #[error(transparent)]
+    Exchange(#[from] ExchangeError),
+    /// A replayed trace holds another command at this place.
+    #[error("line {line} of the trace holds another command")]
+    Diverged {
+        /// Line of the trace file, from 1.
+        line: usize,
+    },
+    /// What the transport says in its own words.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// A command that brought no response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransportError {
+    /// What went wrong.
+    pub kind: TransportErrorKind,
+    /// Whether the card may have executed the command.
+    pub delivery: Delivery,
+}
+
+impl TransportError {
+    /// The command did not reach the card.
+    #[must_use]
+    pub fn not_sent(kind: TransportErrorKind) -> Self {
+        Self { kind, delivery: Delivery::NotSent }
+    }
+
+    /// The card may have executed the command.
+    #[must_use]
+    pub fn unknown(kind: TransportErrorKind) -> Self {
+        Self { kind, delivery: Delivery::Unknown }
+    }
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.delivery {
+            Delivery::NotSent => write!(f, "{}", self.kind),
+            Delivery::Unknown => write!(f, "{} (whether the card executed the command is not known)", self.kind),
+        }
+    }
+}
+
+impl core::error::Error for TransportError {}
+
+/// Carries command bytes to one card and blocks until its response is there.
+///
+/// A `Transport` is a [`CardPort`]: GET RESPONSE, wrong Le and command chaining are done on the way.
+pub trait Transport: Send {
+    /// Sends one command and puts the response, with its status word, into `response` (emptied before).
+    ///
+    /// # Errors
+    /// [`TransportError`]; [`Delivery::Unknown`] unless it is certain that the card did not get the command.
+    fn transmit(&mut self, command: &[u8], response: &mut Vec<u8>) -> Result<(), TransportError>;
+
+    /// Resets the card and gives its ATR.
+    ///
+    /// # Errors
+    /// [`TransportError`] when there is no card or it stays mute.
+    fn reset(&mut self) -> Result<Vec<u8>, TransportError>;
+
+    /// What card and reader can carry.
+    fn limits(&self) -> ExchangeLimits {
+        ExchangeLimits::default()
+    }
+
+    /// One command with all its GET RESPONSEs.
+    ///
+    /// # Errors
+    /// As [`Transport::transmit`].
+    fn exchange(&mut self, command: &CommandApdu) -> Result<ResponseApdu, TransportError> {
+        let (mut exchange, mut bytes) =
+            Exchange::start(command, self.limits()).map_err(|error| TransportError::not_sent(error.into()))?;
+        let mut response = Vec::with_capacity(258);
+        loop {
+            response.clear();
+            self.transmit(&bytes, &mut response)?;
+            match exchange.handle_response(&response) {
+                Ok(ExchangeAction::Send(next)) => bytes = next,
+                Ok(ExchangeAction::Done(response)) => return Ok(response),
+                Err(error) => return Err(TransportError::unknown(error.into())),
+            }
+        }
+    }
+}
+
+impl<T: Transport + ?Sized> Transport for &mut T {
+    fn transmit(&mut self, command: &[u8], response: &mut Vec<u8>) -> Result<(), TransportError> {
+        (**self).transmit(command, response)
+    }
+
+    fn reset(&mut self) -> Result<Vec<u8>, TransportError> {
+        (**self).reset()
+    }
+
+    fn limits(&self) -> ExchangeLimits {
+        (**self).limits()
+    }
+}
+
+impl<T: Transport + ?Sized> Transport for alloc::boxed::Box<T> {
+    fn transmit(&mut self, command: &[u8], response: &mut Vec<u8>) -> Result<(), TransportError> {
+        (**self).transmit(command, response)
+    }
+
+    fn reset(&mut self) -> Result<Vec<u8>, TransportError> {
+        (**self).reset()
+    }
+
+    fn limits(&self) -> ExchangeLimits {
+        (**self).limits()
+    }
+}
+
+impl<T: Transport> CardPort for T {
+    fn transmit(&mut self, command: CommandApdu) -> impl Future<Output = Result<ResponseApdu, TransportError>> + Send {
+        core::future::ready(self.exchange(&command))
+    }
+
+    fn reset(&mut self) -> impl Future<Output = Result<Vec<u8>, TransportError>> + Send {
+        core::future::ready(Transport::reset(self))
+    }
+}

@@ -1,0 +1,1 @@
+//! Native card commands: external authentication and key update, PBOC style.

@@ -1,0 +1,1 @@
+//! GlobalPlatform secure channels, card content management and card data.

@@ -1,0 +1,1 @@
+//! Durable steps, journal stores and the machines of issuing.

@@ -1,0 +1,1 @@
+//! Frames between a terminal and a server.

@@ -1,0 +1,1 @@
+//! A software card with faults.
