@@ -1,0 +1,172 @@
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::{KeyCheckValue, KeyError, KeyKind, KeyRef, KeySet, KeyValue, SessionKeys};
+
+/// One question to a key service.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum KeyRequest {
+    /// Session keys of SCP02 (GPCS 2.3.1 E.4.1). Answer: [`KeyAnswer::Session`].
+    Scp02Session {
+        /// The static keys.
+        keys: KeySet,
+        /// Sequence counter of the key set.
+        sequence_counter: [u8; 2],
+    },
+    /// Session keys of SCP03 (Amd D 6.2.1). Answer: [`KeyAnswer::Session`].
+    Scp03Session {
+        /// The static keys; the Key-DEK is not used.
+        keys: KeySet,
+        /// Host challenge ‖ card challenge.
+        context: Vec<u8>,
+        /// Inputs of the card challenge, where it is to be computed as well (Amd D 6.2.2.1).
+        challenge: Option<PseudoRandomChallenge>,
+    },
+    /// A key enciphered for PUT KEY. Answer: [`KeyAnswer::Wrapped`].
+    Wrap {
+        /// The key that goes to the card.
+        key: KeyRef,
+        /// What it is enciphered under.
+        under: KeyEncryptionKey,
+    },
+    /// A challenge enciphered for EXTERNAL AUTHENTICATE of a PBOC card. Answer: [`KeyAnswer::Cryptogram`].
+    Cryptogram {
+        /// The card's authentication key.
+        key: KeyRef,
+        /// The card's challenge; one of 4 bytes is filled up with zeros.
+        challenge: [u8; 8],
+    },
+    /// A key, enciphered and with MAC, for WRITE KEY of a PBOC card. Answer: [`KeyAnswer::KeyCommand`].
+    KeyCommand {
+        /// The key that enciphers and authenticates: the card's present master key.
+        under: KeyRef,
+        /// CLA INS P1 P2 of the command.
+        header: [u8; 4],
+        /// What precedes the key in the plain data: type, rights, counter.
+        key_header: Vec<u8>,
+        /// The key that goes to the card.
+        key: KeyRef,
+        /// First MAC input block: the card's challenge, filled up with zeros.
+        iv: [u8; 8],
+    },
+    /// A MAC of PBOC secure messaging. Answer: [`KeyAnswer::Mac`].
+    Mac {
+        /// The card's MAC key.
+        key: KeyRef,
+        /// First MAC input block: the card's challenge, filled up with zeros.
+        iv: [u8; 8],
+        /// Header, with an Lc that counts the MAC, and data.
+        data: Vec<u8>,
+    },
+}
+
+/// Inputs of a pseudo-random card challenge of SCP03 (Amd D 6.2.2.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PseudoRandomChallenge {
+    /// Sequence counter of the key set.
+    pub sequence_counter: [u8; 3],
+    /// AID of the security domain, as its FCI gives it.
+    pub aid: Vec<u8>,
+    /// Length of the challenge: 8 or 16 bytes.
+    pub length: usize,
+}
+
+/// What a key for a card is enciphered under.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum KeyEncryptionKey {
+    /// The session DEK of SCP02: triple DES, ECB mode (GPCS 2.3.1 E.4.7).
+    Session(KeyValue),
+    /// The static Key-DEK of SCP03: AES, CBC mode, IV of zeros (Amd D 6.2.8).
+    Static(KeyRef),
+}
+
+/// Answer to a [`KeyRequest`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum KeyAnswer {
+    /// Session keys.
+    Session(SessionAnswer),
+    /// A key enciphered for PUT KEY.
+    Wrapped(WrappedKey),
+    /// A cryptogram.
+    Cryptogram([u8; 8]),
+    /// Data field of a WRITE KEY command.
+    KeyCommand(EncipheredKeyCommand),
+    /// A MAC.
+    Mac([u8; 4]),
+}
+
+/// Session keys and, where asked for, the card challenge that the card should have given.
+#[derive(Clone, Debug)]
+pub struct SessionAnswer {
+    /// The session keys.
+    pub keys: SessionKeys,
+    /// The pseudo-random card challenge.
+    pub card_challenge: Option<Vec<u8>>,
+}
+
+/// A key enciphered for PUT KEY.
+#[derive(Clone)]
+pub struct WrappedKey {
+    /// Which algorithm the key is for.
+    pub kind: KeyKind,
+    /// Length of the key itself, in bytes.
+    pub length: usize,
+    /// The enciphered key.
+    pub cipher: Vec<u8>,
+    /// Its check value.
+    pub kcv: KeyCheckValue,
+}
+
+impl fmt::Debug for WrappedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WrappedKey({:?}, {} bytes, KCV {})", self.kind, self.length, self.kcv)
+    }
+}
+
+/// Data field of WRITE KEY: enciphered key block and MAC.
+#[derive(Clone)]
+pub struct EncipheredKeyCommand {
+    /// `cipher ‖ MAC4`.
+    pub data: Vec<u8>,
+    /// Check value of the key inside.
+    pub kcv: KeyCheckValue,
+}
+
+impl fmt::Debug for EncipheredKeyCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EncipheredKeyCommand({} bytes, KCV {})", self.data.len(), self.kcv)
+    }
+}
+
+macro_rules! into {
+    ($($(#[$doc:meta])* $name:ident: $variant:ident -> $type:ty;)*) => {
+        impl KeyAnswer {
+            $($(#[$doc])*
+            ///
+            /// # Errors
+            /// [`KeyError::WrongAnswer`] when the answer is of another kind.
+            pub fn $name(self) -> Result<$type, KeyError> {
+                match self {
+                    Self::$variant(answer) => Ok(answer),
+                    _ => Err(KeyError::WrongAnswer),
+                }
+            })*
+        }
+    };
+}
+
+into! {
+    /// The session keys.
+    into_session: Session -> SessionAnswer;
+    /// The enciphered key.
+    into_wrapped: Wrapped -> WrappedKey;
+    /// The cryptogram.
+    into_cryptogram: Cryptogram -> [u8; 8];
+    /// The data field of WRITE KEY.
+    into_key_command: KeyCommand -> EncipheredKeyCommand;
+    /// The MAC.
+    into_mac: Mac -> [u8; 4];
+}

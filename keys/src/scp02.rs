@@ -1,0 +1,51 @@
+//! Derivations of SCP02 under static keys (GPCS 2.3.1 appendix E).
+
+use alloc::vec::Vec;
+
+use zeroize::Zeroizing;
+
+use crate::block::Tdes;
+use crate::{KeyError, KeyValue, SessionKeys};
+
+/// Session keys of a secure channel with three secure channel keys (GPCS 2.3.1 E.4.1).
+///
+/// ```text
+/// session key = 3DES-CBC(key, IV 0, constant ‖ sequence counter ‖ 00 * 12)
+/// C-MAC 0101 and R-MAC 0102 from Key-MAC, S-ENC 0182 from Key-ENC, DEK 0181 from Key-DEK
+/// ```
+///
+/// # Errors
+/// [`KeyError::Length`] when a key is no key of two-key triple DES.
+pub fn session_keys(
+    enc: &KeyValue,
+    mac: &KeyValue,
+    dek: &KeyValue,
+    sequence_counter: [u8; 2],
+) -> Result<SessionKeys, KeyError> {
+    let derive = |key: &KeyValue, constant: [u8; 2]| {
+        if key.len() != 16 {
+            return Err(KeyError::Length { actual: key.len() });
+        }
+        let mut data = Zeroizing::new([0; 16]);
+        data[..2].copy_from_slice(&constant);
+        data[2..4].copy_from_slice(&sequence_counter);
+        Tdes::new(key)?.cbc_encrypt(&[0; 8], &mut data[..]);
+        KeyValue::new(&data[..])
+    };
+    Ok(SessionKeys {
+        enc: derive(enc, [0x01, 0x82])?,
+        mac: derive(mac, [0x01, 0x01])?,
+        rmac: derive(mac, [0x01, 0x02])?,
+        dek: Some(derive(dek, [0x01, 0x81])?),
+    })
+}
+
+/// Key data for PUT KEY: triple DES in ECB mode under the session DEK (GPCS 2.3.1 E.4.7).
+///
+/// # Errors
+/// [`KeyError::Length`] when the DEK is no DES key or the key's length is no multiple of 8.
+pub fn encipher_key(session_dek: &KeyValue, key: &KeyValue) -> Result<Vec<u8>, KeyError> {
+    let mut data = Zeroizing::new(key.expose_bytes().to_vec());
+    Tdes::new(session_dek)?.ecb_encrypt(&mut data);
+    Ok(data.to_vec())
+}

@@ -1,0 +1,113 @@
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use core::fmt;
+
+use crate::request::{EncipheredKeyCommand, KeyAnswer, KeyEncryptionKey, KeyRequest, SessionAnswer, WrappedKey};
+use crate::{KeyCheckValue, KeyError, KeyKind, KeyRef, KeyService, KeyValue, pboc, scp02, scp03};
+
+/// A key service in this process's memory: for development, tests and cards with published test keys.
+#[derive(Clone, Default)]
+pub struct SoftwareKeys {
+    keys: BTreeMap<String, (KeyKind, KeyValue)>,
+}
+
+impl SoftwareKeys {
+    /// A service without keys.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a key, or replaces the one of this name.
+    ///
+    /// # Errors
+    /// [`KeyError::Length`] when the length does not fit the kind.
+    pub fn insert(&mut self, name: impl Into<String>, kind: KeyKind, value: &[u8]) -> Result<(), KeyError> {
+        let fits = match kind {
+            KeyKind::Tdes => matches!(value.len(), 8 | 16),
+            KeyKind::Aes => matches!(value.len(), 16 | 24 | 32),
+        };
+        if !fits {
+            return Err(KeyError::Length { actual: value.len() });
+        }
+        self.keys.insert(name.into(), (kind, KeyValue::new(value)?));
+        Ok(())
+    }
+
+    fn key(&self, reference: &KeyRef) -> Result<(KeyKind, KeyValue), KeyError> {
+        let name = || reference.name().to_string();
+        let (kind, root) = self.keys.get(reference.name()).ok_or_else(|| KeyError::NotFound { key: name() })?;
+        let mut value = root.clone();
+        for step in reference.steps() {
+            if step.kind() != *kind {
+                return Err(KeyError::Kind { key: name(), expected: step.kind(), actual: *kind });
+            }
+            value = step.apply(&value)?;
+        }
+        Ok((*kind, value))
+    }
+
+    fn key_of(&self, kind: KeyKind, reference: &KeyRef) -> Result<KeyValue, KeyError> {
+        match self.key(reference)? {
+            (actual, value) if actual == kind => Ok(value),
+            (actual, _) => Err(KeyError::Kind { key: reference.name().to_string(), expected: kind, actual }),
+        }
+    }
+}
+
+impl fmt::Debug for SoftwareKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.keys.keys()).finish()
+    }
+}
+
+impl KeyService for SoftwareKeys {
+    fn answer(&mut self, request: &KeyRequest) -> Result<KeyAnswer, KeyError> {
+        let tdes = |key: &KeyRef| self.key_of(KeyKind::Tdes, key);
+        let aes = |key: &KeyRef| self.key_of(KeyKind::Aes, key);
+        match request {
+            KeyRequest::Scp02Session { keys, sequence_counter } => {
+                let session =
+                    scp02::session_keys(&tdes(&keys.enc)?, &tdes(&keys.mac)?, &tdes(&keys.dek)?, *sequence_counter)?;
+                Ok(KeyAnswer::Session(SessionAnswer { keys: session, card_challenge: None }))
+            }
+            KeyRequest::Scp03Session { keys, context, challenge } => {
+                let enc = aes(&keys.enc)?;
+                let session = scp03::session_keys(&enc, &aes(&keys.mac)?, context)?;
+                let card_challenge = match challenge {
+                    Some(inputs) => {
+                        let context = [&inputs.sequence_counter[..], &inputs.aid].concat();
+                        let constant = scp03::constant::CARD_CHALLENGE;
+                        Some(scp03::derive(&enc, constant, inputs.length.min(16), &context)?.to_vec())
+                    }
+                    None => None,
+                };
+                Ok(KeyAnswer::Session(SessionAnswer { keys: session, card_challenge }))
+            }
+            KeyRequest::Wrap { key, under } => {
+                let (kind, value) = self.key(key)?;
+                let cipher = match under {
+                    KeyEncryptionKey::Session(dek) => scp02::encipher_key(dek, &value)?,
+                    KeyEncryptionKey::Static(dek) => scp03::encipher_key(&aes(dek)?, &value)?,
+                };
+                let kcv = KeyCheckValue::of(kind, &value)?;
+                Ok(KeyAnswer::Wrapped(WrappedKey { kind, length: value.len(), cipher, kcv }))
+            }
+            KeyRequest::Cryptogram { key, challenge } => {
+                Ok(KeyAnswer::Cryptogram(pboc::cryptogram(&tdes(key)?, challenge)?))
+            }
+            KeyRequest::KeyCommand { under, header, key_header, key, iv } => {
+                let master = tdes(under)?;
+                let key = tdes(key)?;
+                let plain = zeroize::Zeroizing::new([key_header, key.expose_bytes()].concat());
+                let mut data = pboc::encipher(&master, &plain)?;
+                let lc = u8::try_from(data.len() + 4)
+                    .map_err(|_| KeyError::DataLength { actual: data.len(), limit: 251 })?;
+                let mac = pboc::mac(&master, iv, &[&header[..], &[lc], &data].concat())?;
+                data.extend_from_slice(&mac);
+                Ok(KeyAnswer::KeyCommand(EncipheredKeyCommand { data, kcv: KeyCheckValue::of(KeyKind::Tdes, &key)? }))
+            }
+            KeyRequest::Mac { key, iv, data } => Ok(KeyAnswer::Mac(pboc::mac(&tdes(key)?, iv, data)?)),
+        }
+    }
+}
