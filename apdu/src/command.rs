@@ -195,6 +195,12 @@ impl CommandApdu {
         self.ne
     }
 
+    /// The standards' name of the command; see [`CommandApduRef::name`].
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.as_ref().name()
+    }
+
     /// The command with its data borrowed.
     #[must_use]
     pub fn as_ref(&self) -> CommandApduRef<'_> {
@@ -275,6 +281,19 @@ impl<'a> CommandApduRef<'a> {
             other => other,
         };
         Ok(Self { cla: Class(*cla), ins: Instruction(*ins), p1: *p1, p2: *p2, data, ne: Ne(ne), form })
+    }
+
+    /// The standards' name of the command, with the purpose of an INSTALL; "command" where the code has no name here.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match (self.ins, self.p1) {
+            (Instruction::INSTALL, 0x02) => "INSTALL [for load]",
+            (Instruction::INSTALL, 0x04) => "INSTALL [for install]",
+            (Instruction::INSTALL, 0x08) => "INSTALL [for make selectable]",
+            (Instruction::INSTALL, 0x0C) => "INSTALL [for install and make selectable]",
+            (Instruction::INSTALL, 0x20) => "INSTALL [for personalization]",
+            (ins, _) => ins.name(),
+        }
     }
 
     /// A copy that owns its data.

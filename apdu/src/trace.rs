@@ -34,7 +34,7 @@ fn describe_command(out: &mut String, command: &[u8]) -> fmt::Result {
         return write!(out, "{} bytes that are no command", command.len());
     };
     let CommandApduRef { cla, ins, p1, p2, data, ne, .. } = command;
-    write!(out, "{:02X} {:02X} {p1:02X} {p2:02X} {}", cla.0, ins.0, name(command))?;
+    write!(out, "{:02X} {:02X} {p1:02X} {p2:02X} {}", cla.0, ins.0, command.name())?;
     if ins == Instruction::SELECT && !cla.is_secure() {
         match Aid::new(data) {
             Ok(aid) if p1 == 4 => write!(out, " {aid}")?,
@@ -49,18 +49,6 @@ fn describe_command(out: &mut String, command: &[u8]) -> fmt::Result {
         write!(out, ", Le {}", if ne.get() == 256 { 0 } else { ne.get() })?;
     }
     Ok(())
-}
-
-/// The command's name; INS 50 and E2 mean other things in ISO and in purses, which P1 or the class tells.
-fn name(command: CommandApduRef<'_>) -> &'static str {
-    match (command.ins, command.p1) {
-        (Instruction::INSTALL, 0x02) => "INSTALL [for load]",
-        (Instruction::INSTALL, 0x04) => "INSTALL [for install]",
-        (Instruction::INSTALL, 0x08) => "INSTALL [for make selectable]",
-        (Instruction::INSTALL, 0x0C) => "INSTALL [for install and make selectable]",
-        (Instruction::INSTALL, 0x20) => "INSTALL [for personalization]",
-        (ins, _) => ins.name(),
-    }
 }
 
 /// One response in words: length of the data and status.

@@ -1,1 +1,22 @@
-//! GlobalPlatform secure channels, card content management and card data.
+//! GlobalPlatform from the host's side: secure channels, card content management, card data.
+//!
+//! Commands are values ([`command`]), answers are parsed by total functions ([`card_data`], [`registry`]), a secure channel
+//! is a chain of typed states ([`channel`]). What takes more than one command is an `async fn` over a card port and a key
+//! port ([`procedure`]): it neither knows a reader nor a key. Editions: GPCS 2.3.1, Amendment D 1.1.1.
+//!
+//! Without the feature `std` (on by default) the crate is `no_std` with `alloc`; the feature adds reading of CAP archives.
+
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+pub mod card_data;
+pub mod channel;
+pub mod command;
+mod error;
+pub mod procedure;
+pub mod registry;
+
+pub use channel::{ChallengePolicy, SecureChannel, SecurityLevel};
+pub use error::{CardFault, ChannelError, Error, explain};
+pub use registry::{LifeCycle, Privileges, Registry, RegistryEntry};

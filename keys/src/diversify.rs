@@ -2,7 +2,7 @@ use alloc::vec::Vec;
 
 use zeroize::Zeroizing;
 
-use crate::block::{Tdes, aes_cmac};
+use crate::cipher::{AesCmac, Tdes};
 use crate::{KeyError, KeyKind, KeyValue, pboc};
 
 /// Which of the three keys of a secure channel key set; the number is the Key Identifier (GPCS 2.3.1 E.1.1, Amd D 6.1).
@@ -71,8 +71,9 @@ impl Diversification {
             }
             Self::Kdf3 { kdd, purpose } => {
                 let mut key = Zeroizing::new(Vec::with_capacity(32));
+                let cmac = AesCmac::new(master)?;
                 for i in 1..=master.len().div_ceil(16) as u8 {
-                    let block = aes_cmac(master, &[&[i, 0, 0, 0, *purpose as u8, 0], kdd])?;
+                    let block = cmac.mac(&[&[i, 0, 0, 0, *purpose as u8, 0], kdd]);
                     key.extend_from_slice(&*Zeroizing::new(block));
                 }
                 KeyValue::new(&key[..master.len()])

@@ -1,6 +1,6 @@
 use core::fmt;
 
-use crate::block::{Aes, Tdes};
+use crate::cipher::{Aes, Tdes};
 use crate::{KeyError, KeyKind, KeyValue};
 
 /// Key check value: the first three bytes of an encrypted constant block. Public.
@@ -20,8 +20,7 @@ impl KeyCheckValue {
                 [block[0], block[1], block[2]]
             }
             KeyKind::Aes => {
-                let mut block = [1; 16];
-                Aes::new(key)?.cbc_encrypt(&[0; 16], &mut block);
+                let block = Aes::new(key)?.encrypt_block(&[1; 16]);
                 [block[0], block[1], block[2]]
             }
         };

@@ -23,7 +23,7 @@
 
 extern crate alloc;
 
-mod block;
+pub mod cipher;
 mod diversify;
 mod kcv;
 pub mod pboc;

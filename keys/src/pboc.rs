@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use zeroize::Zeroizing;
 
-use crate::block::Tdes;
+use crate::cipher::Tdes;
 use crate::{KeyError, KeyValue};
 
 /// Diversified key (JR/T 0025; FMCOS 2.0 manual).

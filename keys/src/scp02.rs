@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use zeroize::Zeroizing;
 
-use crate::block::Tdes;
+use crate::cipher::Tdes;
 use crate::{KeyError, KeyValue, SessionKeys};
 
 /// Session keys of a secure channel with three secure channel keys (GPCS 2.3.1 E.4.1).

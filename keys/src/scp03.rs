@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use zeroize::Zeroizing;
 
-use crate::block::{Aes, aes_cmac};
+use crate::cipher::{Aes, AesCmac};
 use crate::{KeyError, KeyValue, SessionKeys};
 
 /// Derivation constants (Amd D table 4-1).
@@ -35,13 +35,14 @@ pub mod constant {
 /// [`KeyError::Length`] when the key is no AES key.
 pub fn derive(key: &KeyValue, constant: u8, length: usize, context: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     let mut output = Zeroizing::new(Vec::with_capacity(32));
+    let cmac = AesCmac::new(key)?;
     let bits = (length as u16 * 8).to_be_bytes();
     for i in 1..=length.min(32).div_ceil(16) as u8 {
         let mut label = [0; 16];
         label[11] = constant;
         label[13..15].copy_from_slice(&bits);
         label[15] = i;
-        output.extend_from_slice(&*Zeroizing::new(aes_cmac(key, &[&label, context])?));
+        output.extend_from_slice(&*Zeroizing::new(cmac.mac(&[&label, context])));
     }
     output.truncate(length);
     Ok(output)

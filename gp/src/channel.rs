@@ -1,0 +1,162 @@
+//! Secure channels: typed states from INITIALIZE UPDATE to a channel that protects commands.
+//!
+//! ```text
+//! InitializeUpdate --answer--> CardAnswer --session keys--> Verified --level--> Authenticating --answer--> SecureChannel
+//! ```
+//!
+//! Each step consumes the one before. Nothing can be sent to the card before its cryptogram has been verified, and only
+//! the last state protects commands. Protocol, `i` and key version come from the card's answer.
+
+mod initiation;
+mod level;
+mod scp02;
+mod scp03;
+
+use cardwright_apdu::{CardPort, Class, CommandApdu, ResponseApdu};
+
+pub use initiation::{Authenticating, CardAnswer, ChallengePolicy, InitializeUpdate, NotVerified, Protocol, Verified};
+pub use level::SecurityLevel;
+
+use crate::error::{ClosedBy, Error};
+use crate::{ChannelError, error::ResponseFault};
+
+/// An open secure channel. One command is outstanding at a time; after a response that does not verify, or a lost one,
+/// the channel is closed for good and says so each time.
+#[derive(Debug)]
+pub struct SecureChannel {
+    cipher: Cipher,
+    level: SecurityLevel,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Ready,
+    Outstanding,
+    Closed(ClosedBy),
+}
+
+#[allow(clippy::large_enum_variant, reason = "one a session, and both are large")]
+#[derive(Debug)]
+enum Cipher {
+    Scp02(scp02::Session),
+    Scp03(scp03::Session),
+}
+
+impl SecureChannel {
+    fn new(cipher: Cipher, level: SecurityLevel) -> Self {
+        Self { cipher, level, state: State::Ready }
+    }
+
+    /// The security level of the session.
+    #[must_use]
+    pub fn level(&self) -> SecurityLevel {
+        self.level
+    }
+
+    /// Which protocol the channel speaks.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        match &self.cipher {
+            Cipher::Scp02(_) => Protocol::Scp02,
+            Cipher::Scp03(_) => Protocol::Scp03,
+        }
+    }
+
+    /// The longest command data field that can be protected in a short command, in bytes.
+    #[must_use]
+    pub fn max_data(&self) -> usize {
+        self.protocol().max_data(self.level)
+    }
+
+    /// The session DEK, for key data under SCP02.
+    #[must_use]
+    pub fn session_dek(&self) -> Option<&cardwright_keys::KeyValue> {
+        match &self.cipher {
+            Cipher::Scp02(session) => session.dek(),
+            Cipher::Scp03(_) => None,
+        }
+    }
+
+    /// Protects a command. It has to be sent, and its response handed to [`SecureChannel::unwrap`].
+    ///
+    /// # Errors
+    /// [`ChannelError::TooLong`] leaves the channel as it was; [`ChannelError::Outstanding`] and
+    /// [`ChannelError::Closed`] say that no command can be protected now.
+    pub fn wrap(&mut self, command: &CommandApdu) -> Result<CommandApdu, ChannelError> {
+        match self.state {
+            State::Ready => {}
+            State::Outstanding => return Err(ChannelError::Outstanding),
+            State::Closed(reason) => return Err(ChannelError::Closed { reason }),
+        }
+        let limit = self.max_data();
+        if command.nc() > limit {
+            return Err(ChannelError::TooLong { actual: command.nc(), limit });
+        }
+        let protected = match &mut self.cipher {
+            _ if !self.level.has_c_mac() => command.clone(),
+            Cipher::Scp02(session) => session.wrap(command.as_ref(), self.level),
+            Cipher::Scp03(session) => session.wrap(command.as_ref(), self.level),
+        };
+        self.state = State::Outstanding;
+        Ok(protected)
+    }
+
+    /// Verifies and deciphers the response to the command protected last.
+    ///
+    /// # Errors
+    /// [`ChannelError::Response`] when the response does not verify; the channel is then closed.
+    pub fn unwrap(&mut self, response: ResponseApdu) -> Result<ResponseApdu, ChannelError> {
+        match self.state {
+            State::Outstanding => {}
+            State::Ready => return Err(ChannelError::NotOutstanding),
+            State::Closed(reason) => return Err(ChannelError::Closed { reason }),
+        }
+        let plain = match &self.cipher {
+            Cipher::Scp03(session) if self.level.has_r_mac() => session.unwrap(response, self.level),
+            _ => Ok(response),
+        };
+        self.state = if plain.is_ok() { State::Ready } else { State::Closed(ClosedBy::Response) };
+        plain.map_err(|fault: ResponseFault| ChannelError::Response { fault })
+    }
+
+    /// Closes the channel: the card was reset, or something else was selected.
+    pub fn close(&mut self) {
+        if !matches!(self.state, State::Closed(_)) {
+            self.state = State::Closed(ClosedBy::Left);
+        }
+    }
+
+    /// Protects a command, carries it to the card, and verifies the response. A status word other than 9000 is no error
+    /// here.
+    ///
+    /// # Errors
+    /// [`Error::Channel`] and [`Error::Transport`]; the channel is then closed, unless the command was too long.
+    pub async fn transmit(&mut self, card: &mut impl CardPort, command: &CommandApdu) -> Result<ResponseApdu, Error> {
+        let protected = self.wrap(command)?;
+        match card.transmit(protected).await {
+            Ok(response) => Ok(self.unwrap(response)?),
+            Err(source) => {
+                self.state = State::Closed(ClosedBy::Transport);
+                Err(Error::Transport { command: command.name(), source })
+            }
+        }
+    }
+
+    /// As [`SecureChannel::transmit`], and the card must answer 9000.
+    ///
+    /// # Errors
+    /// Also [`Error::Refused`].
+    pub async fn call(&mut self, card: &mut impl CardPort, command: &CommandApdu) -> Result<ResponseApdu, Error> {
+        let response = self.transmit(card, command).await?;
+        if !response.sw().is_ok() {
+            return Err(Error::Refused { command: command.name(), sw: response.sw() });
+        }
+        Ok(response)
+    }
+}
+
+/// The class byte that a C-MAC covers: secure messaging set, logical channel taken out (GPCS 2.3.1 E.4.4, Amd D 6.2.4).
+fn mac_class(class: Class) -> u8 {
+    class.0 & 0x80 | 0x04
+}

@@ -1,0 +1,128 @@
+//! SCP03 with session keys, 8-byte mode: C-MAC, R-MAC, encryption of commands and responses (Amd D 1.1.1).
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use cardwright_apdu::{CommandApdu, CommandApduRef, ResponseApdu};
+use cardwright_keys::cipher::{Aes, AesCmac};
+use cardwright_keys::scp03::{constant, derive};
+use cardwright_keys::{KeyError, KeyValue, SessionKeys};
+use subtle::ConstantTimeEq;
+
+use super::{SecurityLevel, mac_class};
+use crate::error::ResponseFault;
+
+const MAC_LEN: usize = 8;
+
+pub(super) struct Session {
+    enc: Aes,
+    mac: AesCmac,
+    rmac: AesCmac,
+    mac_key: KeyValue,
+    chaining: [u8; 16],
+    counter: u128,
+}
+
+impl Session {
+    pub(super) fn new(keys: SessionKeys) -> Result<Self, KeyError> {
+        Ok(Self {
+            enc: Aes::new(&keys.enc)?,
+            mac: AesCmac::new(&keys.mac)?,
+            rmac: AesCmac::new(&keys.rmac)?,
+            mac_key: keys.mac,
+            chaining: [0; 16],
+            counter: 0,
+        })
+    }
+
+    /// Amd D 6.2.2.2; `context` is host challenge ‖ card challenge.
+    pub(super) fn card_cryptogram(&self, context: &[u8; 16]) -> Result<[u8; 8], KeyError> {
+        self.cryptogram(constant::CARD_CRYPTOGRAM, context)
+    }
+
+    /// Amd D 6.2.2.3; `context` is host challenge ‖ card challenge.
+    pub(super) fn host_cryptogram(&self, context: &[u8; 16]) -> Result<[u8; 8], KeyError> {
+        self.cryptogram(constant::HOST_CRYPTOGRAM, context)
+    }
+
+    fn cryptogram(&self, constant: u8, context: &[u8; 16]) -> Result<[u8; 8], KeyError> {
+        let mut cryptogram = [0; 8];
+        cryptogram.copy_from_slice(&derive(&self.mac_key, constant, 8, context)?);
+        Ok(cryptogram)
+    }
+
+    /// The counter counts every command after EXTERNAL AUTHENTICATE, with data or without (Amd D 6.2.6).
+    pub(super) fn wrap(&mut self, command: CommandApduRef<'_>, level: SecurityLevel) -> CommandApdu {
+        self.counter += 1;
+        self.protect(command, level.has_c_decryption())
+    }
+
+    /// EXTERNAL AUTHENTICATE: C-MAC only, before the counter starts (Amd D 6.2.3).
+    pub(super) fn authenticate(&mut self, command: CommandApduRef<'_>) -> CommandApdu {
+        self.protect(command, false)
+    }
+
+    fn protect(&mut self, command: CommandApduRef<'_>, encipher: bool) -> CommandApdu {
+        let mut data = Vec::with_capacity(command.data.len() + 16 + MAC_LEN);
+        data.extend_from_slice(command.data);
+        if encipher && !data.is_empty() {
+            pad(&mut data);
+            let icv = self.enc.encrypt_block(&self.counter.to_be_bytes());
+            self.enc.cbc_encrypt(&icv, &mut data);
+        }
+        let header = [mac_class(command.cla), command.ins.0, command.p1, command.p2, (data.len() + MAC_LEN) as u8];
+        self.chaining = self.mac.mac(&[&self.chaining, &header, &data]);
+        data.extend_from_slice(&self.chaining[..MAC_LEN]);
+        CommandApdu::new(command.cla.secured(), command.ins, command.p1, command.p2).with_data(data).with_ne(command.ne)
+    }
+
+    /// Amd D 6.2.5 and 6.2.7.
+    pub(super) fn unwrap(&self, response: ResponseApdu, level: SecurityLevel) -> Result<ResponseApdu, ResponseFault> {
+        let sw = response.sw();
+        if !sw.is_ok() && !sw.is_warning() {
+            return match response.data().len() {
+                0 => Ok(response),
+                actual => Err(ResponseFault::Unprotected { actual }),
+            };
+        }
+        let Some((data, mac)) = response.data().split_last_chunk::<MAC_LEN>() else {
+            return Err(ResponseFault::MacMissing { expected: MAC_LEN, actual: response.data().len() });
+        };
+        let expected = self.rmac.mac(&[&self.chaining, data, &sw.0.to_be_bytes()]);
+        if !bool::from(expected[..MAC_LEN].ct_eq(mac)) {
+            return Err(ResponseFault::Mac);
+        }
+        let mut data = data.to_vec();
+        if level.has_r_encryption() && !data.is_empty() {
+            if data.len() % 16 != 0 {
+                return Err(ResponseFault::CipherLength { actual: data.len() });
+            }
+            let icv = self.enc.encrypt_block(&(self.counter | 0x80 << 120).to_be_bytes());
+            self.enc.cbc_decrypt(&icv, &mut data);
+            unpad(&mut data)?;
+        }
+        Ok(ResponseApdu::new(data, sw))
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Scp03")
+    }
+}
+
+/// Padding with 80 00 .. (Amd D 4.1.4).
+fn pad(data: &mut Vec<u8>) {
+    data.push(0x80);
+    data.resize(data.len().next_multiple_of(16), 0);
+}
+
+/// More zeros than one block needs are accepted: cards pad so, and the R-MAC has been verified before.
+fn unpad(data: &mut Vec<u8>) -> Result<(), ResponseFault> {
+    let end = data.iter().rposition(|byte| *byte != 0).ok_or(ResponseFault::Padding)?;
+    if data[end] != 0x80 {
+        return Err(ResponseFault::Padding);
+    }
+    data.truncate(end);
+    Ok(())
+}

@@ -1,0 +1,286 @@
+use cardwright_apdu::{CommandError, StatusWord, TransportError, tlv};
+use cardwright_keys::{KeyCheckValue, KeyError};
+use thiserror::Error;
+
+/// Why a GlobalPlatform operation did not succeed, by who is at fault.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The card refused a command.
+    #[error("{command}: {sw}{}", hint(command, *sw))]
+    Refused {
+        /// The command's name.
+        command: &'static str,
+        /// The card's status.
+        sw: StatusWord,
+    },
+    /// The card answered something that the standard does not allow.
+    #[error("{command}: {fault}")]
+    Card {
+        /// The command's name.
+        command: &'static str,
+        /// What is wrong with the answer.
+        fault: CardFault,
+    },
+    /// No candidate key set fits the card's cryptogram. Nothing further was sent: EXTERNAL AUTHENTICATE with wrong keys
+    /// brings a card nearer to its lock.
+    #[error(
+        "the card's cryptogram does not verify with any of {candidates} key sets (key version {kvn:02X}, {protocol}): \
+         wrong keys, EXTERNAL AUTHENTICATE was not sent"
+    )]
+    WrongKeys {
+        /// Key version number that the card used.
+        kvn: u8,
+        /// Secure channel protocol that the card used.
+        protocol: &'static str,
+        /// How many key sets were tried off the card.
+        candidates: usize,
+    },
+    /// The secure channel cannot be used this way, or not any more.
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
+    /// The command did not get to the card, or its answer not back.
+    #[error("{command}: {source}")]
+    Transport {
+        /// The command's name.
+        command: &'static str,
+        /// What happened, and whether the card may have executed the command.
+        source: TransportError,
+    },
+    /// The key service did not answer.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// A command cannot be built from what was given.
+    #[error("{command}: {what} has {actual} bytes, at most {limit} fit")]
+    TooLong {
+        /// The command's name.
+        command: &'static str,
+        /// Which part is too long.
+        what: &'static str,
+        /// Its length, in bytes.
+        actual: usize,
+        /// The most that fits, in bytes.
+        limit: usize,
+    },
+    /// What was asked for is not supported here.
+    #[error("{what} is not supported")]
+    Unsupported {
+        /// What.
+        what: &'static str,
+    },
+}
+
+impl Error {
+    /// Whether the outcome of the command is not known: the card may have executed it.
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        match self {
+            Self::Transport { source, .. } => source.delivery == cardwright_apdu::Delivery::Unknown,
+            // An answer that does not verify proves nothing about what the card did.
+            Self::Card { .. } | Self::Channel(ChannelError::Response { .. }) => true,
+            _ => false,
+        }
+    }
+
+    pub(crate) fn card(command: &'static str, fault: CardFault) -> Self {
+        Self::Card { command, fault }
+    }
+}
+
+/// How an answer breaks the standard.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum CardFault {
+    /// The answer, or a field in it, has another length.
+    #[error("{what} at offset {offset}: expected {expected}, the card gave {actual} bytes")]
+    Length {
+        /// Which field.
+        what: &'static str,
+        /// Where it begins, in bytes from the start of the answer.
+        offset: usize,
+        /// What the standard wants.
+        expected: &'static str,
+        /// What there is, in bytes.
+        actual: usize,
+    },
+    /// A byte has a value that it must not have.
+    #[error("{what} at offset {offset}: expected {expected}, the card gave {actual:02X}")]
+    Value {
+        /// Which field.
+        what: &'static str,
+        /// Where it is, in bytes from the start of the answer.
+        offset: usize,
+        /// What the standard wants.
+        expected: &'static str,
+        /// What there is.
+        actual: u8,
+    },
+    /// The answer is no well-formed TLV.
+    #[error("expected BER-TLV: {0}")]
+    Tlv(#[from] tlv::TlvError),
+    /// The answer lacks a data object.
+    #[error("no data object {tag} in the template at offset {offset}")]
+    Missing {
+        /// The tag.
+        tag: tlv::Tag,
+        /// Where the template begins, in bytes from the start of the answer.
+        offset: usize,
+    },
+    /// The card challenge is not the pseudo-random one that card and key set must give.
+    #[error("the card challenge is not the pseudo-random one of this key set and security domain")]
+    Challenge,
+    /// The card computed another check value for a key that was sent to it.
+    #[error("check value of key {kid}: expected {expected}, the card gave {actual}")]
+    KeyCheckValue {
+        /// Key identifier.
+        kid: u8,
+        /// What the key service computed.
+        expected: KeyCheckValue,
+        /// What the card answered.
+        actual: KeyCheckValue,
+    },
+    /// The card sends page after page without an end.
+    #[error("more than {limit} bytes or pages without an end")]
+    Endless {
+        /// The most that is read.
+        limit: usize,
+    },
+}
+
+/// A secure channel cannot be used this way, or not any more.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ChannelError {
+    /// A command is under way; its response comes first.
+    #[error("the response to the command before is missing")]
+    Outstanding,
+    /// There is no command whose response this could be.
+    #[error("no command waits for a response")]
+    NotOutstanding,
+    /// The channel is closed, and why.
+    #[error("the secure channel is closed: {reason}")]
+    Closed {
+        /// What closed it.
+        reason: ClosedBy,
+    },
+    /// The command is too long to be protected.
+    #[error("a command protected at this level carries at most {limit} bytes of data, not {actual}")]
+    TooLong {
+        /// Nc, in bytes.
+        actual: usize,
+        /// The most at this security level, in bytes.
+        limit: usize,
+    },
+    /// The protected response is wrong; the channel is closed.
+    #[error("response protection: {fault}; the secure channel is closed")]
+    Response {
+        /// What is wrong.
+        fault: ResponseFault,
+    },
+    /// This security level does not exist in the protocol, or not on this card.
+    #[error("security level {level:02X} is not possible with {protocol} here")]
+    Level {
+        /// The level.
+        level: u8,
+        /// The protocol.
+        protocol: &'static str,
+    },
+    /// The protected command cannot be coded.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+}
+
+/// Why a secure channel is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ClosedBy {
+    /// A response did not verify.
+    #[error("a response did not verify")]
+    Response,
+    /// The link to the card failed; command counters are lost.
+    #[error("the link to the card failed")]
+    Transport,
+    /// The caller closed it, or selected something else.
+    #[error("it was left")]
+    Left,
+}
+
+/// What is wrong with a protected response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ResponseFault {
+    /// No room for an R-MAC.
+    #[error("R-MAC missing, expected at least {expected} bytes, got {actual}")]
+    MacMissing {
+        /// Length of an R-MAC, in bytes.
+        expected: usize,
+        /// Length of the response data, in bytes.
+        actual: usize,
+    },
+    /// The R-MAC is wrong.
+    #[error("wrong R-MAC")]
+    Mac,
+    /// Data in front of a status word that carries none (Amd D 6.2.5).
+    #[error("{actual} unprotected bytes with an error status")]
+    Unprotected {
+        /// Length of the response data, in bytes.
+        actual: usize,
+    },
+    /// Enciphered data whose length is no multiple of the block.
+    #[error("{actual} enciphered bytes are no multiple of 16")]
+    CipherLength {
+        /// Length of the enciphered data, in bytes.
+        actual: usize,
+    },
+    /// The padding is wrong.
+    #[error("wrong padding in enciphered data")]
+    Padding,
+}
+
+/// What a status word means in answer to this command, where that is more than [`StatusWord::meaning`] says.
+#[must_use]
+pub fn explain(command: &str, sw: StatusWord) -> Option<&'static str> {
+    let sw = sw.0;
+    Some(match (command, sw) {
+        ("SELECT", 0x6A82) => "no application or security domain of this AID on the card",
+        ("SELECT", 0x6283) => "the card is locked: only its security domain answers",
+        ("SELECT", 0x6A81 | 0x6999) => "the application is there but cannot be selected: locked or blocked",
+        ("INITIALIZE UPDATE", 0x6A88) => "the card has no key set of this version",
+        ("INITIALIZE UPDATE", 0x6982) => "the card's policy refuses a session now; this says nothing about the keys",
+        ("INITIALIZE UPDATE" | "EXTERNAL AUTHENTICATE", 0x6983 | 0x6985) => {
+            "the card refuses authentication: too many failures, or a key set that is used up"
+        }
+        ("INITIALIZE UPDATE", 0x6D00 | 0x6E00) => "the selected application is no security domain",
+        ("EXTERNAL AUTHENTICATE", 0x6300) => "the card rejects the host cryptogram: wrong keys",
+        ("EXTERNAL AUTHENTICATE", 0x6982 | 0x6988) => "the card rejects the MAC",
+        ("INSTALL [for load]", 0x6985) => "a load file of this AID is there already",
+        ("INSTALL [for load]" | "LOAD", 0x6A84) => "not enough memory on the card: delete something first",
+        ("INSTALL [for load]", 0x6A80) => "the card does not accept the load parameters, or has the load file already",
+        ("LOAD", 0x6985 | 0x6438) => "the load file does not fit the card: an imported package is missing or too old",
+        ("LOAD", 0x6A80) => "the card does not accept the load file: format or imports",
+        ("LOAD", 0x6A86) => "the card expects another block number",
+        ("INSTALL [for install and make selectable]" | "INSTALL [for install]", 0x6985) => {
+            "an application of this AID is there already, or the application refused its parameters"
+        }
+        ("INSTALL [for install and make selectable]" | "INSTALL [for install]", 0x6A80) => {
+            "the application refused its parameters, or the AID is in use"
+        }
+        ("INSTALL [for install and make selectable]" | "INSTALL [for install]", 0x6A88) => {
+            "no such load file or module on the card"
+        }
+        ("DELETE", 0x6985) => "something on the card depends on it",
+        ("DELETE", 0x6A88 | 0x6A82) => "there is nothing of this AID",
+        ("PUT KEY", 0x6A80) => "the card does not accept the key data or a check value",
+        ("PUT KEY", 0x6A88) => "the card has no key set of the version to be replaced",
+        ("PUT KEY", 0x6A84) => "no room for another key set",
+        ("SET STATUS", 0x6985 | 0x6A80) => "this change of the life cycle is not possible",
+        ("WRITE KEY", 0x6988) => "the card rejects the MAC",
+        ("WRITE KEY", 0x6982) => "the card master key was not authenticated",
+        (_, 0x6982) => "not allowed without, or in this, secure channel",
+        _ => return None,
+    })
+}
+
+fn hint(command: &str, sw: StatusWord) -> alloc::string::String {
+    explain(command, sw).map_or_else(Default::default, |words| alloc::format!(": {words}"))
+}
