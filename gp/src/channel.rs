@@ -66,7 +66,7 @@ impl SecureChannel {
     /// The longest command data field that can be protected in a short command, in bytes.
     #[must_use]
     pub fn max_data(&self) -> usize {
-        self.protocol().max_data(self.level)
+        self.protocol().max_data(self.level, 255)
     }
 
     /// The session DEK, for key data under SCP02.

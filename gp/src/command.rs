@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use cardwright_apdu::tlv::{self, Tag};
 use cardwright_apdu::{Aid, Class, CommandApdu, Instruction, Ne};
-use cardwright_keys::{KeyKind, WrappedKey};
+use cardwright_keys::{KeyCheckValue, KeyKind, WrappedKey};
 
 use crate::error::{CardFault, Error};
 use crate::{LifeCycle, Privileges};
@@ -235,7 +235,7 @@ pub fn store_data(p1: u8, number: u8, last: bool, data: &[u8]) -> CommandApdu {
 
 /// PUT KEY of consecutive keys (GPCS 2.3.1 11.8, Amd D 7.2).
 #[derive(Clone, Debug)]
-pub struct PutKey<'a> {
+pub struct PutKey {
     /// Version of the key set to replace, or `None` to add one.
     pub replace: Option<u8>,
     /// Version that the keys get, 01 to 7F.
@@ -243,19 +243,19 @@ pub struct PutKey<'a> {
     /// Identifier of the first key; the others follow.
     pub first_kid: u8,
     /// The keys, enciphered.
-    pub keys: &'a [WrappedKey],
+    pub keys: Vec<WrappedKey>,
     /// Whether they are enciphered under an AES key, which puts the key's length in front of each.
     pub under_aes: bool,
 }
 
-impl PutKey<'_> {
+impl PutKey {
     /// The command.
     ///
     /// # Errors
     /// [`Error::TooLong`] when the keys do not fit one command.
     pub fn command(&self) -> Result<CommandApdu, Error> {
         let mut data = alloc::vec![self.kvn];
-        for key in self.keys {
+        for key in &self.keys {
             data.push(match key.kind {
                 KeyKind::Aes => 0x88,
                 _ => 0x80,
@@ -279,6 +279,12 @@ impl PutKey<'_> {
             .with_ne(Ne::MAX_SHORT))
     }
 
+    /// Check values of the keys, in order.
+    #[must_use]
+    pub fn key_check_values(&self) -> Vec<KeyCheckValue> {
+        self.keys.iter().map(|key| key.kcv).collect()
+    }
+
     /// Compares the card's answer, `KVN ‖ KCVs`, with what was sent.
     ///
     /// # Errors
@@ -297,7 +303,7 @@ impl PutKey<'_> {
         }
         for (i, (key, kcv)) in self.keys.iter().zip(answer[1..].chunks_exact(3)).enumerate() {
             if key.kcv.0[..] != *kcv {
-                let actual = cardwright_keys::KeyCheckValue([kcv[0], kcv[1], kcv[2]]);
+                let actual = KeyCheckValue([kcv[0], kcv[1], kcv[2]]);
                 let kid = self.first_kid + i as u8;
                 return Err(wrong(CardFault::KeyCheckValue { kid, expected: key.kcv, actual }));
             }

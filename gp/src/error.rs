@@ -62,6 +62,9 @@ pub enum Error {
         /// The most that fits, in bytes.
         limit: usize,
     },
+    /// The load file cannot be cut into blocks; nothing was sent.
+    #[error(transparent)]
+    LoadFile(#[from] crate::LoadFileError),
     /// What was asked for is not supported here.
     #[error("{what} is not supported")]
     Unsupported {

@@ -14,9 +14,11 @@ pub mod card_data;
 pub mod channel;
 pub mod command;
 mod error;
+pub mod load_file;
 pub mod procedure;
 pub mod registry;
 
 pub use channel::{ChallengePolicy, SecureChannel, SecurityLevel};
 pub use error::{CardFault, ChannelError, Error, explain};
+pub use load_file::{DescriptorPolicy, LoadFile, LoadFileError};
 pub use registry::{LifeCycle, Privileges, Registry, RegistryEntry};

@@ -1,1 +1,33 @@
-//! Procedures.
+//! What takes more than one command, as `async fn`s over a card port and a key port.
+//!
+//! They decide; whoever drives them carries the commands and answers the key requests: a blocking transport with a
+//! [`KeyService`](cardwright_keys::KeyService) at once, a relay or a C program step by step.
+//!
+//! | procedure | commands |
+//! |---|---|
+//! | [`list`] | SELECT, INITIALIZE UPDATE, EXTERNAL AUTHENTICATE, GET STATUS 80, 40, 10: 6, and one a further page |
+//! | [`load_and_install`] in a fresh channel | 5 + one a block |
+//! | [`put_keys`] in a fresh channel | 4 |
+
+mod candidate;
+mod content;
+mod open;
+mod read;
+
+use cardwright_apdu::{CardPort, CommandApdu, ResponseApdu};
+
+pub use candidate::{KeyCandidate, KeyScheme};
+pub use content::{NewKeys, delete, install, load, load_and_install, prepare_keys, put_keys};
+pub use open::{OpenOptions, Opened, open};
+pub use read::{CardData, list, read_card_data, read_registry, select};
+
+use crate::Error;
+
+/// Sends a command outside a secure channel.
+///
+/// # Errors
+/// [`Error::Transport`]. A status word other than 9000 is no error.
+pub async fn send(card: &mut impl CardPort, command: CommandApdu) -> Result<ResponseApdu, Error> {
+    let name = command.name();
+    card.transmit(command).await.map_err(|source| Error::Transport { command: name, source })
+}

@@ -38,20 +38,22 @@ impl Protocol {
         }
     }
 
-    /// The longest command data field that fits a short command at this level, in bytes.
+    /// The longest command data field that can be protected at this level so that the protected one has at most `limit`
+    /// bytes, 255 in a short command.
     ///
-    /// With C-MAC alone 255 less the MAC; with C-DECRYPTION the longest that still fits with its padding, of which there
-    /// is at least one byte.
+    /// With C-MAC alone that is the limit less the MAC; with C-DECRYPTION the longest that still fits with its padding,
+    /// of which there is at least one byte.
     #[must_use]
-    pub fn max_data(self, level: SecurityLevel) -> usize {
-        let (block, mac) = match self {
+    pub fn max_data(self, level: SecurityLevel, limit: usize) -> usize {
+        let (block, mac): (usize, usize) = match self {
             Self::Scp02 => (8, 8),
             Self::Scp03 => (16, 8),
         };
+        let limit = limit.min(255);
         match (level.has_c_decryption(), level.has_c_mac()) {
-            (true, _) => (255 - mac) / block * block - 1,
-            (false, true) => 255 - mac,
-            (false, false) => 255,
+            (true, _) => (limit.saturating_sub(mac) / block * block).saturating_sub(1),
+            (false, true) => limit.saturating_sub(mac),
+            (false, false) => limit,
         }
     }
 }

@@ -1,0 +1,719 @@
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+use cardwright_apdu::Aid;
+
+use super::reader::Reader;
+use super::{CapError, Component, DescriptorPolicy, LoadFile, LoadFileError};
+
+/// Largest input, in bytes: far above any CAP file with all its debug information.
+const MAX_INPUT_LEN: usize = 16 << 20;
+
+/// A CAP file: one package, read and checked for what loading it depends on (JCVM 6).
+///
+/// Not checked: bytecode, constant pool and references. That is the work of a verifier, before a file is signed off.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CapFile {
+    components: ComponentSet,
+    format: CapFormat,
+    flags: CapFlags,
+    package: CapImport,
+    package_name: Option<String>,
+    applets: Vec<CapApplet>,
+    imports: Vec<CapImport>,
+}
+
+/// Version of the CAP file format: 2.1 (Java Card 2.1 and later), 2.2 (adds names for remote methods), 2.3 (Java Card 3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CapFormat {
+    /// Major version.
+    pub major: u8,
+    /// Minor version.
+    pub minor: u8,
+}
+
+/// Version of a package: a card's must have the same major and at least the minor version of an import.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PackageVersion {
+    /// Major version.
+    pub major: u8,
+    /// Minor version.
+    pub minor: u8,
+}
+
+/// Flags of the Header component (JCVM 6.3, table 6-4).
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CapFlags(pub u8);
+
+/// An applet of the package: what INSTALL [for install] names as Executable Module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CapApplet {
+    /// AID of the Executable Module.
+    pub aid: Aid,
+    /// Where its install method is, in bytes from the start of the Method component's info item.
+    pub install_method_offset: u16,
+}
+
+/// A package and its version: an import, or the package of the CAP file itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CapImport {
+    /// AID of the package.
+    pub aid: Aid,
+    /// Its version.
+    pub version: PackageVersion,
+}
+
+impl CapFile {
+    /// Reads a CAP file: an archive with `<package>/javacard/<Component>.cap` members (feature `std`), or an image,
+    /// which is the components one behind the other.
+    ///
+    /// The Debug component may be missing; so may Descriptor, since a card need not be sent it.
+    ///
+    /// # Errors
+    /// [`CapError`] names the component and the offset of what is wrong.
+    pub fn parse(bytes: &[u8]) -> Result<Self, CapError> {
+        if bytes.len() > MAX_INPUT_LEN {
+            return Err(CapError::TooLong { actual: bytes.len(), limit: MAX_INPUT_LEN });
+        }
+        if bytes.starts_with(b"PK") {
+            #[cfg(feature = "std")]
+            return Self::new(super::archive::read(bytes)?);
+            #[cfg(not(feature = "std"))]
+            return Err(CapError::ArchiveUnsupported);
+        }
+        Self::new(ComponentSet::from_image(bytes)?)
+    }
+
+    fn new(components: ComponentSet) -> Result<Self, CapError> {
+        let header = Header::parse(components.required(Component::Header)?)?;
+        for component in [
+            Component::Directory,
+            Component::Import,
+            Component::ConstantPool,
+            Component::Class,
+            Component::Method,
+            Component::StaticField,
+            Component::ReferenceLocation,
+        ] {
+            components.required(component)?;
+        }
+        for (component, expected) in
+            [(Component::Applet, header.flags.has_applets()), (Component::Export, header.flags.exports())]
+        {
+            if components.get(component).is_some() != expected {
+                return Err(CapError::FlagMismatch { component, expected });
+            }
+        }
+        let imports = parse_imports(components.required(Component::Import)?)?;
+        let applets = match components.get(Component::Applet) {
+            Some(applet) => parse_applets(applet, components.required(Component::Method)?)?,
+            None => Vec::new(),
+        };
+        Directory::parse(components.required(Component::Directory)?, header.format)?.check(
+            &components,
+            imports.len(),
+            applets.len(),
+        )?;
+        let Header { format, flags, package, package_name } = header;
+        Ok(Self { components, format, flags, package, package_name, applets, imports })
+    }
+
+    /// Version of the CAP file format.
+    #[must_use]
+    pub fn format(&self) -> CapFormat {
+        self.format
+    }
+
+    /// Flags of the Header component.
+    #[must_use]
+    pub fn flags(&self) -> CapFlags {
+        self.flags
+    }
+
+    /// AID of the package: of the Executable Load File that it becomes.
+    #[must_use]
+    pub fn package_aid(&self) -> Aid {
+        self.package.aid
+    }
+
+    /// Version of the package.
+    #[must_use]
+    pub fn package_version(&self) -> PackageVersion {
+        self.package.version
+    }
+
+    /// Name of the package, with slashes; only format 2.2 and later has one, and not in every file.
+    #[must_use]
+    pub fn package_name(&self) -> Option<&str> {
+        self.package_name.as_deref()
+    }
+
+    /// The applets, in the order of the Applet component; none in a library.
+    #[must_use]
+    pub fn applets(&self) -> &[CapApplet] {
+        &self.applets
+    }
+
+    /// The packages that a card must have, in these versions.
+    #[must_use]
+    pub fn imports(&self) -> &[CapImport] {
+        &self.imports
+    }
+
+    /// A component, from its tag on; `None` if it is not there.
+    #[must_use]
+    pub fn component(&self, component: Component) -> Option<&[u8]> {
+        self.components.get(component)
+    }
+
+    /// The components that are there, from their tags on: in load order, Debug last.
+    pub fn components(&self) -> impl Iterator<Item = (Component, &[u8])> {
+        Component::LOAD_ORDER
+            .into_iter()
+            .chain([Component::Debug])
+            .filter_map(|component| Some((component, self.components.get(component)?)))
+    }
+
+    /// Number of custom components (tags 128 to 255), which are left out of a load file.
+    #[must_use]
+    pub fn custom_component_count(&self) -> usize {
+        self.components.custom
+    }
+
+    /// Length of the Load File Data Block, in bytes, without making it.
+    #[must_use]
+    pub fn data_block_len(&self, descriptor: DescriptorPolicy) -> usize {
+        self.loaded(descriptor).map(<[u8]>::len).sum()
+    }
+
+    /// The Load File, for exactly this choice about the Descriptor component.
+    ///
+    /// # Errors
+    /// [`LoadFileError::DescriptorAbsent`] if it is to be sent and is not there.
+    pub fn to_load_file(&self, descriptor: DescriptorPolicy) -> Result<LoadFile, LoadFileError> {
+        if descriptor == DescriptorPolicy::Send && self.component(Component::Descriptor).is_none() {
+            return Err(LoadFileError::DescriptorAbsent);
+        }
+        let data_block: Vec<u8> = self.loaded(descriptor).flatten().copied().collect();
+        Ok(LoadFile::new(self.package.aid, descriptor, &data_block))
+    }
+
+    fn loaded(&self, descriptor: DescriptorPolicy) -> impl Iterator<Item = &[u8]> {
+        Component::LOAD_ORDER
+            .into_iter()
+            .filter(move |component| *component != Component::Descriptor || descriptor == DescriptorPolicy::Send)
+            .filter_map(|component| self.components.get(component))
+    }
+}
+
+impl fmt::Debug for CapFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CapFile")
+            .field("format", &self.format)
+            .field("flags", &self.flags)
+            .field("package", &self.package)
+            .field("applets", &self.applets)
+            .field("imports", &self.imports)
+            .finish_non_exhaustive()
+    }
+}
+
+impl CapFlags {
+    /// ACC_INT: the package uses the type `int`, which a card need not support.
+    #[must_use]
+    pub const fn uses_int(self) -> bool {
+        self.0 & 0x01 != 0
+    }
+
+    /// ACC_EXPORT: other packages can refer to this one.
+    #[must_use]
+    pub const fn exports(self) -> bool {
+        self.0 & 0x02 != 0
+    }
+
+    /// ACC_APPLET: the package has applets.
+    #[must_use]
+    pub const fn has_applets(self) -> bool {
+        self.0 & 0x04 != 0
+    }
+
+    const fn is_extended(self) -> bool {
+        self.0 & 0x08 != 0
+    }
+}
+
+impl fmt::Debug for CapFlags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CapFlags({:02X})", self.0)
+    }
+}
+
+impl fmt::Display for CapFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major, self.minor)
+    }
+}
+
+impl fmt::Display for PackageVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major, self.minor)
+    }
+}
+
+/// The components found, each with a tag and a size item that fit it.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(super) struct ComponentSet {
+    // By tag - 1; an absent one is empty.
+    components: [Vec<u8>; 12],
+    custom: usize,
+}
+
+impl ComponentSet {
+    fn from_image(mut rest: &[u8]) -> Result<Self, CapError> {
+        let mut set = Self::default();
+        let mut offset = 0;
+        while !rest.is_empty() {
+            let [tag, high, low, body @ ..] = rest else { return Err(CapError::ImageTruncated { offset }) };
+            let expected = usize::from(u16::from_be_bytes([*high, *low]));
+            let component = Component::from_tag(*tag);
+            if component.is_none() && *tag < 0x80 {
+                return Err(CapError::UnsupportedComponent { tag: *tag, offset });
+            }
+            if body.len() < expected {
+                return Err(match component {
+                    Some(component) => CapError::WrongSize { component, expected, actual: body.len() },
+                    None => CapError::ImageTruncated { offset },
+                });
+            }
+            let (bytes, next) = rest.split_at(3 + expected);
+            match component {
+                Some(component) => set.insert(component, bytes.to_vec())?,
+                None => set.custom += 1,
+            }
+            offset += bytes.len();
+            rest = next;
+        }
+        Ok(set)
+    }
+
+    /// Takes the member of an archive that is named for a component.
+    #[cfg(feature = "std")]
+    pub(super) fn insert_named(&mut self, component: Component, bytes: Vec<u8>) -> Result<(), CapError> {
+        let [tag, high, low, body @ ..] = &bytes[..] else {
+            return Err(CapError::Truncated { component, offset: 0 });
+        };
+        if *tag != component.tag() {
+            return Err(CapError::WrongTag { component, actual: *tag });
+        }
+        let expected = usize::from(u16::from_be_bytes([*high, *low]));
+        if expected != body.len() {
+            return Err(CapError::WrongSize { component, expected, actual: body.len() });
+        }
+        self.insert(component, bytes)
+    }
+
+    /// Takes a member that has no component's name: custom components are passed over, as JCVM 6.1.2 wants it.
+    #[cfg(feature = "std")]
+    pub(super) fn insert_unknown(&mut self, bytes: &[u8]) -> Result<(), CapError> {
+        match bytes.first() {
+            Some(tag @ ..0x80) => Err(CapError::UnsupportedComponent { tag: *tag, offset: 0 }),
+            _ => {
+                self.custom += 1;
+                Ok(())
+            }
+        }
+    }
+
+    fn insert(&mut self, component: Component, bytes: Vec<u8>) -> Result<(), CapError> {
+        let place = &mut self.components[usize::from(component.tag()) - 1];
+        if !place.is_empty() {
+            return Err(CapError::Duplicate { component });
+        }
+        *place = bytes;
+        Ok(())
+    }
+
+    fn get(&self, component: Component) -> Option<&[u8]> {
+        let bytes = &self.components[usize::from(component.tag()) - 1];
+        if bytes.is_empty() { None } else { Some(bytes) }
+    }
+
+    fn required(&self, component: Component) -> Result<&[u8], CapError> {
+        self.get(component).ok_or(CapError::Missing { component })
+    }
+
+    /// Value of the size item, 0 for what is absent.
+    fn size(&self, component: Component) -> usize {
+        self.get(component).map_or(0, |bytes| bytes.len() - 3)
+    }
+}
+
+/// Header component (JCVM 6.3).
+struct Header {
+    format: CapFormat,
+    flags: CapFlags,
+    package: CapImport,
+    package_name: Option<String>,
+}
+
+impl Header {
+    fn parse(bytes: &[u8]) -> Result<Self, CapError> {
+        let mut reader = Reader::new(Component::Header, bytes);
+        let magic = reader.u4()?;
+        if magic != 0xDECA_FFED {
+            return Err(CapError::WrongMagic { actual: magic });
+        }
+        let minor = reader.u1()?;
+        let major = reader.u1()?;
+        // Java Card 3.0 writes 2.1 and 2.2, Java Card 3.1 writes 2.3: there is no format 3.
+        if major != 2 || !(1..=3).contains(&minor) {
+            return Err(CapError::UnsupportedFormat { major, minor });
+        }
+        let flags = CapFlags(reader.u1()?);
+        if flags.is_extended() {
+            return Err(CapError::Extended);
+        }
+        let (aid, version) = reader.package()?;
+        let mut package_name = None;
+        if minor >= 2 && !reader.is_at_end() {
+            let length = reader.u1()?;
+            let offset = reader.offset();
+            let name =
+                core::str::from_utf8(reader.take(length.into())?).map_err(|_| CapError::PackageName { offset })?;
+            package_name = Some(name.to_string()).filter(|name| !name.is_empty());
+        }
+        reader.finish()?;
+        Ok(Self { format: CapFormat { major, minor }, flags, package: CapImport { aid, version }, package_name })
+    }
+}
+
+/// Directory component (JCVM 6.4).
+struct Directory {
+    /// By tag - 1; Debug's is 0 in format 2.1, which does not have it.
+    sizes: [usize; 12],
+    static_resources: u32,
+    import_count: usize,
+    applet_count: usize,
+}
+
+impl Directory {
+    fn parse(bytes: &[u8], format: CapFormat) -> Result<Self, CapError> {
+        let mut reader = Reader::new(Component::Directory, bytes);
+        let mut sizes = [0; 12];
+        let listed = if format.minor >= 2 { 12 } else { 11 };
+        for size in &mut sizes[..listed] {
+            *size = usize::from(reader.u2()?);
+        }
+        let static_resources = if format.minor >= 3 { reader.u4()? } else { 0 };
+        let _static_field_size = reader.take(6)?;
+        let import_count = usize::from(reader.u1()?);
+        let applet_count = usize::from(reader.u1()?);
+        for _ in 0..reader.u1()? {
+            let _tag_and_size = reader.take(3)?;
+            reader.aid()?;
+        }
+        reader.finish()?;
+        Ok(Self { sizes, static_resources, import_count, applet_count })
+    }
+
+    fn check(&self, components: &ComponentSet, imports: usize, applets: usize) -> Result<(), CapError> {
+        if self.static_resources != 0 {
+            return Err(CapError::UnsupportedComponent { tag: 13, offset: 0 });
+        }
+        for component in Component::LOAD_ORDER {
+            let expected = self.sizes[usize::from(component.tag()) - 1];
+            let actual = components.size(component);
+            // A file may have been stripped of its Descriptor, which a card need not be sent.
+            let stripped = component == Component::Descriptor && actual == 0;
+            if expected != actual && !stripped {
+                return Err(CapError::DirectorySize { component, expected, actual });
+            }
+        }
+        for (component, expected, actual) in
+            [(Component::Import, self.import_count, imports), (Component::Applet, self.applet_count, applets)]
+        {
+            if expected != actual {
+                return Err(CapError::DirectoryCount { component, expected, actual });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Import component (JCVM 6.6).
+fn parse_imports(bytes: &[u8]) -> Result<Vec<CapImport>, CapError> {
+    let mut reader = Reader::new(Component::Import, bytes);
+    let mut imports = Vec::new();
+    for _ in 0..reader.u1()? {
+        let (aid, version) = reader.package()?;
+        imports.push(CapImport { aid, version });
+    }
+    reader.finish()?;
+    Ok(imports)
+}
+
+/// Applet component (JCVM 6.5).
+fn parse_applets(bytes: &[u8], method: &[u8]) -> Result<Vec<CapApplet>, CapError> {
+    let mut reader = Reader::new(Component::Applet, bytes);
+    let limit = method.len().saturating_sub(3);
+    let mut applets = Vec::new();
+    for _ in 0..reader.u1()? {
+        let aid = reader.aid()?;
+        let install_method_offset = reader.u2()?;
+        if usize::from(install_method_offset) >= limit {
+            return Err(CapError::InstallMethod { actual: install_method_offset.into(), limit });
+        }
+        applets.push(CapApplet { aid, install_method_offset });
+    }
+    reader.finish()?;
+    if applets.is_empty() {
+        return Err(CapError::NoApplet);
+    }
+    Ok(applets)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use alloc::vec;
+    use proptest::prelude::*;
+
+    /// Content of a component of the sample package, behind its size item.
+    pub(in crate::load_file) fn sample_info(component: Component, minor: u8) -> Option<Vec<u8>> {
+        use Component::*;
+        Some(match component {
+            Header => {
+                let mut info = vec![0xDE, 0xCA, 0xFF, 0xED, minor, 2, 0x04, 3, 1, 6, 0xA0, 0, 0, 0, 1, 2];
+                if minor >= 2 {
+                    info.extend(b"\x04demo");
+                }
+                info
+            }
+            Directory => return None,
+            Applet => vec![1, 7, 0xA0, 0, 0, 0, 1, 2, 1, 0, 5],
+            Import => vec![1, 0, 1, 7, 0xA0, 0, 0, 0, 0x62, 1, 1],
+            ConstantPool => vec![0, 0],
+            Class => vec![0, 0x80, 0, 0, 0xFF, 0, 7, 0, 0, 0],
+            Method => vec![0; 16],
+            StaticField => vec![0; 10],
+            ReferenceLocation => vec![0; 4],
+            Descriptor => vec![0; 20],
+            Export | Debug => return None,
+        })
+    }
+
+    fn frame(tag: u8, info: &[u8]) -> Vec<u8> {
+        let size = u16::try_from(info.len()).unwrap().to_be_bytes();
+        [&[tag], &size[..], info].concat()
+    }
+
+    /// The components of the sample package, after `change` has had each of them and before the Directory is made.
+    pub(in crate::load_file) fn sample(
+        minor: u8,
+        change: impl Fn(Component, Option<Vec<u8>>) -> Option<Vec<u8>>,
+    ) -> Vec<(Component, Vec<u8>)> {
+        let infos: Vec<_> = Component::ALL
+            .into_iter()
+            .map(|component| (component, change(component, sample_info(component, minor))))
+            .collect();
+        let directory_len = 31 + if minor >= 2 { 2 } else { 0 } + if minor >= 3 { 4 } else { 0 };
+        let mut directory = Vec::new();
+        for (component, info) in &infos[..if minor >= 2 { 12 } else { 11 }] {
+            let size =
+                if *component == Component::Directory { directory_len } else { info.as_ref().map_or(0, Vec::len) };
+            directory.extend(u16::try_from(size).unwrap().to_be_bytes());
+        }
+        directory.extend(vec![0; if minor >= 3 { 10 } else { 6 }]);
+        directory.extend([1, 1, 0]);
+        infos
+            .into_iter()
+            .filter_map(|(component, info)| {
+                let info = if component == Component::Directory { Some(directory.clone()) } else { info };
+                Some((component, frame(component.tag(), &info?)))
+            })
+            .collect()
+    }
+
+    pub(in crate::load_file) fn image(components: &[(Component, Vec<u8>)]) -> Vec<u8> {
+        components.iter().flat_map(|(_, bytes)| bytes.clone()).collect()
+    }
+
+    fn unchanged(_: Component, info: Option<Vec<u8>>) -> Option<Vec<u8>> {
+        info
+    }
+
+    /// The error of the sample package with one component's info changed (and the Directory's sizes with it).
+    fn error_with(component: Component, change: impl Fn(&mut Vec<u8>)) -> CapError {
+        let components = sample(1, |each, info| {
+            let mut info = info;
+            if each == component {
+                change(info.get_or_insert_default());
+            }
+            info
+        });
+        CapFile::parse(&image(&components)).unwrap_err()
+    }
+
+    #[test]
+    fn reads_package_applets_and_imports_of_every_format() {
+        for minor in 1..=3 {
+            let cap = CapFile::parse(&image(&sample(minor, unchanged))).unwrap();
+            assert_eq!(cap.format(), CapFormat { major: 2, minor });
+            assert_eq!(cap.package_aid().as_bytes(), [0xA0, 0, 0, 0, 1, 2]);
+            assert_eq!(cap.package_version().to_string(), "1.3");
+            assert_eq!(cap.package_name(), (minor > 1).then_some("demo"));
+            assert_eq!(cap.applets()[0].aid.as_bytes(), [0xA0, 0, 0, 0, 1, 2, 1]);
+            assert_eq!(cap.applets()[0].install_method_offset, 5);
+            assert_eq!(cap.imports()[0].version.to_string(), "1.0");
+            assert!(cap.flags().has_applets() && !cap.flags().exports() && !cap.flags().uses_int());
+        }
+    }
+
+    #[test]
+    fn load_file_has_the_components_in_load_order_and_never_debug() {
+        use Component::*;
+        let mut components = sample(1, unchanged);
+        components.push((Debug, frame(12, &[0; 9])));
+        components.reverse();
+        let cap = CapFile::parse(&image(&components)).unwrap();
+        for (policy, last) in [(DescriptorPolicy::Omit, ReferenceLocation), (DescriptorPolicy::Send, Descriptor)] {
+            let file = cap.to_load_file(policy).unwrap();
+            assert_eq!(file.descriptor_policy(), policy);
+            assert_eq!(file.data_block().len(), cap.data_block_len(policy));
+            let mut rest = file.data_block();
+            let mut order = Vec::new();
+            while let [tag, high, low, ..] = rest {
+                order.push(Component::from_tag(*tag).unwrap());
+                rest = &rest[3 + usize::from(u16::from_be_bytes([*high, *low]))..];
+            }
+            let mut expected =
+                vec![Header, Directory, Import, Applet, Class, Method, StaticField, ConstantPool, ReferenceLocation];
+            if last == Descriptor {
+                expected.push(Descriptor);
+            }
+            assert_eq!(order, expected);
+        }
+    }
+
+    #[test]
+    fn a_stripped_descriptor_can_be_omitted_but_not_sent() {
+        let mut components = sample(1, unchanged);
+        components.retain(|(component, _)| *component != Component::Descriptor);
+        let cap = CapFile::parse(&image(&components)).unwrap();
+        assert!(cap.to_load_file(DescriptorPolicy::Omit).is_ok());
+        assert_eq!(cap.to_load_file(DescriptorPolicy::Send).unwrap_err(), LoadFileError::DescriptorAbsent);
+    }
+
+    #[test]
+    fn every_other_component_has_to_be_there() {
+        for (component, _) in sample(1, unchanged) {
+            let mut components = sample(1, unchanged);
+            components.retain(|(each, _)| *each != component);
+            let parsed = CapFile::parse(&image(&components));
+            match component {
+                Component::Descriptor => assert!(parsed.is_ok()),
+                Component::Applet => {
+                    assert_eq!(parsed.unwrap_err(), CapError::FlagMismatch { component, expected: true });
+                }
+                _ => assert_eq!(parsed.unwrap_err(), CapError::Missing { component }),
+            }
+        }
+    }
+
+    #[test]
+    fn refuses_a_header_that_is_none_and_says_why() {
+        use Component::Header;
+        assert_eq!(error_with(Header, |info| info[0] = 0), CapError::WrongMagic { actual: 0x00CA_FFED });
+        assert_eq!(error_with(Header, |info| info[4] = 4), CapError::UnsupportedFormat { major: 2, minor: 4 });
+        assert_eq!(error_with(Header, |info| info[5] = 3), CapError::UnsupportedFormat { major: 3, minor: 1 });
+        assert_eq!(error_with(Header, |info| info[6] |= 8), CapError::Extended);
+        assert_eq!(
+            error_with(Header, |info| info[6] |= 2),
+            CapError::FlagMismatch { component: Component::Export, expected: true }
+        );
+        assert_eq!(
+            error_with(Header, |info| info[6] = 0),
+            CapError::FlagMismatch { component: Component::Applet, expected: false }
+        );
+        assert_eq!(
+            error_with(Header, |info| info[9] = 4),
+            CapError::AidLength { component: Header, offset: 12, actual: 4 }
+        );
+        assert_eq!(error_with(Header, |info| info[9] = 7), CapError::Truncated { component: Header, offset: 13 });
+        assert_eq!(error_with(Header, |info| info.push(0)), CapError::TrailingBytes { component: Header, offset: 19 });
+    }
+
+    #[test]
+    fn refuses_counts_sizes_and_offsets_that_disagree() {
+        use Component::{Applet, Import};
+        assert_eq!(
+            error_with(Import, |info| {
+                info[0] = 2;
+                info.extend_from_within(1..);
+            }),
+            CapError::DirectoryCount { component: Import, expected: 1, actual: 2 }
+        );
+        assert_eq!(error_with(Applet, |info| info[10] = 16), CapError::InstallMethod { actual: 16, limit: 16 });
+        assert_eq!(
+            error_with(Applet, |info| {
+                info.clear();
+                info.push(0);
+            }),
+            CapError::NoApplet
+        );
+        let mut components = sample(1, unchanged);
+        components[1].1[4] += 1;
+        assert_eq!(
+            CapFile::parse(&image(&components)).unwrap_err(),
+            CapError::DirectorySize { component: Component::Header, expected: 17, actual: 16 }
+        );
+    }
+
+    #[test]
+    fn refuses_images_that_are_cut_doubled_or_unknown() {
+        let components = sample(1, unchanged);
+        let whole = image(&components);
+        let cut = CapFile::parse(&whole[..whole.len() - 1]).unwrap_err();
+        assert_eq!(cut, CapError::WrongSize { component: Component::Descriptor, expected: 20, actual: 19 });
+        let tail = [&whole[..], &[9, 0]].concat();
+        assert_eq!(CapFile::parse(&tail).unwrap_err(), CapError::ImageTruncated { offset: whole.len() });
+        let twice = [&whole[..], &components[0].1].concat();
+        assert_eq!(CapFile::parse(&twice).unwrap_err(), CapError::Duplicate { component: Component::Header });
+        let resources = [&whole[..], &[13, 0, 0]].concat();
+        let error = CapFile::parse(&resources).unwrap_err();
+        assert_eq!(error, CapError::UnsupportedComponent { tag: 13, offset: whole.len() });
+        assert!(error.to_string().ends_with("(static resources)"));
+        let custom = [&whole[..], &[0x80, 0, 1, 7]].concat();
+        assert_eq!(CapFile::parse(&custom).unwrap().custom_component_count(), 1);
+        assert_eq!(CapFile::parse(&[]).unwrap_err(), CapError::Missing { component: Component::Header });
+        assert!(matches!(CapFile::parse(&vec![0; MAX_INPUT_LEN + 1]), Err(CapError::TooLong { .. })));
+    }
+
+    proptest! {
+        #[test]
+        fn random_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = CapFile::parse(&bytes);
+        }
+
+        #[test]
+        fn a_changed_image_never_panics(
+            minor in 1u8..=3,
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+            end in any::<prop::sample::Index>(),
+            cut in any::<bool>(),
+        ) {
+            let mut bytes = image(&sample(minor, unchanged));
+            for (index, byte) in changes {
+                let place = index.index(bytes.len());
+                bytes[place] = byte;
+            }
+            if cut {
+                bytes.truncate(end.index(bytes.len()));
+            }
+            if let Ok(cap) = CapFile::parse(&bytes) {
+                let _ = cap.to_load_file(DescriptorPolicy::Send).map(|file| file.number_of_blocks(239));
+            }
+        }
+    }
+}

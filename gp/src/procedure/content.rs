@@ -1,0 +1,146 @@
+use alloc::vec::Vec;
+
+use cardwright_apdu::{Aid, CardPort, StatusWord};
+use cardwright_keys::{KeyEncryptionKey, KeyPort, KeyRequest, KeySet};
+
+use crate::channel::Protocol;
+use crate::command::{self, InstallForInstall, InstallForLoad, PutKey};
+use crate::{Error, LoadFile, SecureChannel};
+
+/// Loads a load file into the security domain of the channel: INSTALL [for load], then LOAD in the longest blocks that
+/// fit. `max_command_data` is the card's limit from its FCI (9F65), `progress` hears how many blocks of how many are done.
+///
+/// A load that is broken off is void (GPCS 2.3.1 11.6): it begins again with INSTALL [for load].
+///
+/// # Errors
+/// [`Error::LoadFile`] before anything is sent; [`Error::Refused`], [`Error::Channel`], [`Error::Transport`].
+pub async fn load(
+    card: &mut impl CardPort,
+    channel: &mut SecureChannel,
+    domain: Option<Aid>,
+    load_file: &LoadFile,
+    max_command_data: Option<usize>,
+    mut progress: impl FnMut(usize, usize),
+) -> Result<(), Error> {
+    let limit = max_command_data.unwrap_or(255);
+    let blocks = load_file.blocks(channel.protocol().max_data(channel.level(), limit))?;
+    let total = blocks.len();
+    let command = InstallForLoad::new(load_file.aid(), domain).command()?;
+    channel.call(card, &command).await?;
+    progress(0, total);
+    for (done, block) in blocks.enumerate() {
+        channel.call(card, &command::load(block.p2, block.p1 & 0x80 != 0, block.data)).await?;
+        progress(done + 1, total);
+    }
+    Ok(())
+}
+
+/// INSTALL [for install and make selectable].
+///
+/// # Errors
+/// [`Error::Refused`], [`Error::Channel`], [`Error::Transport`], [`Error::TooLong`].
+pub async fn install(
+    card: &mut impl CardPort,
+    channel: &mut SecureChannel,
+    install: &InstallForInstall<'_>,
+) -> Result<(), Error> {
+    channel.call(card, &install.and_make_selectable()?).await.map(drop)
+}
+
+/// [`load`], then [`install`].
+///
+/// # Errors
+/// As both.
+pub async fn load_and_install(
+    card: &mut impl CardPort,
+    channel: &mut SecureChannel,
+    domain: Option<Aid>,
+    load_file: &LoadFile,
+    application: &InstallForInstall<'_>,
+    max_command_data: Option<usize>,
+    progress: impl FnMut(usize, usize),
+) -> Result<(), Error> {
+    let command = application.and_make_selectable()?;
+    load(card, channel, domain, load_file, max_command_data, progress).await?;
+    channel.call(card, &command).await.map(drop)
+}
+
+/// Deletes an application or load file; `false` when there was nothing of this AID (6A88), which for a repeated command
+/// means that it is done.
+///
+/// # Errors
+/// [`Error::Refused`], [`Error::Channel`], [`Error::Transport`].
+pub async fn delete(
+    card: &mut impl CardPort,
+    channel: &mut SecureChannel,
+    aid: &Aid,
+    and_related: bool,
+) -> Result<bool, Error> {
+    let command = command::delete(aid, and_related);
+    match channel.transmit(card, &command).await?.sw() {
+        StatusWord::OK => Ok(true),
+        StatusWord::REFERENCED_DATA_NOT_FOUND => Ok(false),
+        sw => Err(Error::Refused { command: command.name(), sw }),
+    }
+}
+
+/// Key set that replaces another one, or is added.
+#[derive(Clone, Debug)]
+pub struct NewKeys {
+    /// The keys.
+    pub keys: KeySet,
+    /// Version that they get, 01 to 7F.
+    pub kvn: u8,
+    /// Version of the key set that they replace, or `None` to add one.
+    pub replace: Option<u8>,
+}
+
+impl NewKeys {
+    /// Keys in place of the set that a session was opened with.
+    ///
+    /// Initial keys (version FF) cannot be named in PUT KEY, whose versions end at 7F: a set with version 01 is added, and
+    /// the card drops the initial keys (GPCS 2.3.1 11.8.2.1).
+    #[must_use]
+    pub fn in_place_of(kvn: u8, keys: KeySet) -> Self {
+        match kvn {
+            0x01..=0x7F => Self { keys, kvn, replace: Some(kvn) },
+            _ => Self { keys, kvn: 0x01, replace: None },
+        }
+    }
+}
+
+/// Has a key set enciphered for the card. The command that comes of it can be recorded before it is sent.
+///
+/// `current` is the key set of the open channel: under SCP03 its Key-DEK enciphers the new keys, under SCP02 the session
+/// DEK does.
+///
+/// # Errors
+/// [`Error::Keys`].
+pub async fn prepare_keys(
+    keys: &mut impl KeyPort,
+    channel: &SecureChannel,
+    current: &KeySet,
+    new: &NewKeys,
+) -> Result<PutKey, Error> {
+    let under = match (channel.protocol(), channel.session_dek()) {
+        (Protocol::Scp02, Some(dek)) => KeyEncryptionKey::Session(dek.clone()),
+        _ => KeyEncryptionKey::Static(current.dek.clone()),
+    };
+    let mut wrapped = Vec::with_capacity(3);
+    for key in new.keys.in_order() {
+        let request = KeyRequest::Wrap { key: key.clone(), under: under.clone() };
+        wrapped.push(keys.ask_keys(request).await?.into_wrapped()?);
+    }
+    let under_aes = channel.protocol() == Protocol::Scp03;
+    Ok(PutKey { replace: new.replace, kvn: new.kvn, first_kid: 1, keys: wrapped, under_aes })
+}
+
+/// Sends a prepared PUT KEY and verifies the check values that the card computed.
+///
+/// # Errors
+/// [`Error::Card`] when a check value differs: the card then holds other keys than were meant.
+/// [`Error::Refused`], [`Error::Channel`], [`Error::Transport`].
+pub async fn put_keys(card: &mut impl CardPort, channel: &mut SecureChannel, put: &PutKey) -> Result<(), Error> {
+    let answer = channel.call(card, &put.command()?).await?;
+    put.verify(answer.data())
+}

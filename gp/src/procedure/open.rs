@@ -1,0 +1,102 @@
+use cardwright_apdu::{Aid, CardPort};
+use cardwright_keys::{KeyPort, KeySet};
+
+use super::{KeyCandidate, send};
+use crate::channel::{InitializeUpdate, NotVerified, Protocol};
+use crate::{ChallengePolicy, Error, SecureChannel, SecurityLevel};
+
+/// How a secure channel is to be opened.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct OpenOptions {
+    /// Key version asked for; 0 leaves the choice to the card.
+    pub kvn: u8,
+    /// Security level.
+    pub level: SecurityLevel,
+    /// Whether the card challenge is checked. Under SCP02 to be set only for cards whose `i` has bit 40.
+    pub challenge: ChallengePolicy,
+}
+
+impl OpenOptions {
+    /// This security level, the card's choice of key set, no check of the challenge.
+    #[must_use]
+    pub fn new(level: SecurityLevel) -> Self {
+        Self { kvn: 0, level, challenge: ChallengePolicy::Ignore }
+    }
+
+    /// The same with a check of the card challenge.
+    #[must_use]
+    pub fn with_challenge_policy(mut self, policy: ChallengePolicy) -> Self {
+        self.challenge = policy;
+        self
+    }
+
+    /// The same with a key version.
+    #[must_use]
+    pub fn with_kvn(mut self, kvn: u8) -> Self {
+        self.kvn = kvn;
+        self
+    }
+}
+
+/// A secure channel, and what was learnt on the way.
+#[derive(Debug)]
+pub struct Opened {
+    /// The channel.
+    pub channel: SecureChannel,
+    /// Key diversification data of the card.
+    pub kdd: [u8; 10],
+    /// Version of the key set in use.
+    pub kvn: u8,
+    /// Protocol.
+    pub protocol: Protocol,
+    /// Which of the candidates it was.
+    pub candidate: usize,
+    /// The key set in use.
+    pub keys: KeySet,
+    /// Whether the card challenge was the pseudo-random one; `None` where it was not checked.
+    pub challenge_verified: Option<bool>,
+}
+
+/// Opens a secure channel to the selected security domain, whose AID is `domain`.
+///
+/// The card's one answer is tested against all candidates off the card. When none fits, EXTERNAL AUTHENTICATE is not
+/// sent. `host_challenge` must be random.
+///
+/// # Errors
+/// [`Error::WrongKeys`] counts as one failure of this card, whatever the number of candidates; [`Error::Refused`],
+/// [`Error::Card`], [`Error::Transport`] and [`Error::Keys`] as their names say.
+pub async fn open(
+    card: &mut impl CardPort,
+    keys: &mut impl KeyPort,
+    domain: Option<&Aid>,
+    candidates: &[KeyCandidate],
+    host_challenge: [u8; 8],
+    options: OpenOptions,
+) -> Result<Opened, Error> {
+    let (state, command) = InitializeUpdate::new(options.kvn, host_challenge);
+    let mut answer = state.handle_response(&send(card, command).await?)?;
+    if let (Some(aid), true) = (domain, options.challenge != ChallengePolicy::Ignore) {
+        answer = answer.with_challenge_policy(options.challenge, aid.as_bytes());
+    }
+    let (kdd, kvn, protocol) = (answer.key_diversification_data(), answer.kvn(), answer.protocol());
+    let fitting = || candidates.iter().enumerate().filter(|(_, candidate)| candidate.fits(&answer));
+    let tried = fitting().count();
+    let order: alloc::vec::Vec<_> = fitting().map(|(i, candidate)| (i, candidate.keys_for(kdd))).collect();
+    for (candidate, set) in order {
+        let session = keys.ask_keys(answer.key_request(&set)).await?.into_session()?;
+        let verified = match answer.verify(session) {
+            Ok(verified) => verified,
+            Err(NotVerified::Keys(same)) => {
+                answer = same;
+                continue;
+            }
+            Err(NotVerified::Failed(error)) => return Err(error),
+        };
+        let challenge_verified = verified.challenge_verified();
+        let (state, command) = verified.external_authenticate(options.level)?;
+        let channel = state.handle_response(&send(card, command).await?)?;
+        return Ok(Opened { channel, kdd, kvn, protocol, candidate, keys: set, challenge_verified });
+    }
+    Err(Error::WrongKeys { kvn, protocol: protocol.name(), candidates: tried })
+}

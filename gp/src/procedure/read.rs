@@ -1,0 +1,129 @@
+use alloc::vec::Vec;
+
+use cardwright_apdu::tlv::Tag;
+use cardwright_apdu::{Aid, CardPort, StatusWord};
+use cardwright_keys::KeyPort;
+
+use super::{KeyCandidate, OpenOptions, Opened, open, send};
+use crate::card_data::{
+    CARD_RECOGNITION_DATA, CPLC, CardRecognitionData, Cplc, FileControlInformation, KEY_INFORMATION, KeyInformation,
+};
+use crate::command::{self, Scope};
+use crate::error::CardFault;
+use crate::registry::Registry;
+use crate::{Error, SecureChannel};
+
+/// Selects an application or, without an AID, the issuer security domain; a warning (62XX) is accepted, as locked cards
+/// give one.
+///
+/// # Errors
+/// [`Error::Refused`] and [`Error::Transport`].
+pub async fn select(card: &mut impl CardPort, aid: Option<&Aid>) -> Result<FileControlInformation, Error> {
+    let command = command::select(aid);
+    let name = command.name();
+    let response = send(card, command).await?;
+    match response.sw() {
+        sw if sw.is_ok() || sw.sw1() == 0x62 => Ok(FileControlInformation::parse(response.data())),
+        sw => Err(Error::Refused { command: name, sw }),
+    }
+}
+
+/// What a card says of itself. What it does not tell stays empty.
+#[derive(Clone, Debug, Default)]
+pub struct CardData {
+    /// Card Production Life Cycle data.
+    pub cplc: Option<Cplc>,
+    /// Card recognition data.
+    pub recognition: Option<CardRecognitionData>,
+    /// Keys of the selected security domain.
+    pub keys: Vec<KeyInformation>,
+}
+
+/// Reads CPLC, card recognition data and key information of the selected security domain: three GET DATA.
+///
+/// # Errors
+/// [`Error::Transport`]; a card that refuses a data object has it empty.
+pub async fn read_card_data(card: &mut impl CardPort) -> Result<CardData, Error> {
+    let mut data = CardData::default();
+    if let Some(answer) = get_data(card, CPLC).await? {
+        data.cplc = Cplc::parse(&answer);
+    }
+    data.recognition = get_data(card, CARD_RECOGNITION_DATA).await?.as_deref().map(CardRecognitionData::parse);
+    if let Some(answer) = get_data(card, KEY_INFORMATION).await? {
+        data.keys = KeyInformation::parse(&answer);
+    }
+    Ok(data)
+}
+
+async fn get_data(card: &mut impl CardPort, tag: Tag) -> Result<Option<Vec<u8>>, Error> {
+    let response = send(card, command::get_data(tag)).await?;
+    Ok(response.sw().is_ok().then(|| response.into_data()))
+}
+
+/// The most that is read of one part of the registry: an entry has some 60 bytes, no card holds a thousand.
+const MAX_REGISTRY: usize = 65536;
+const MAX_PAGES: usize = 1024;
+
+/// Reads the registry in an open channel: issuer security domain, applications, load files with their modules.
+///
+/// The pages of a part are joined before they are read, since a card may cut them anywhere. A part that the card does
+/// not know (6A86, 6A88, 6F02) is empty; load files are then asked for without their modules.
+///
+/// # Errors
+/// [`Error::Card`] with the offset in the joined pages; [`Error::Refused`], [`Error::Channel`], [`Error::Transport`].
+pub async fn read_registry(card: &mut impl CardPort, channel: &mut SecureChannel) -> Result<Registry, Error> {
+    let mut registry = Registry::default();
+    for scope in [Scope::IssuerSecurityDomain, Scope::Applications, Scope::LoadFilesAndModules] {
+        let answer = match read_scope(card, channel, scope).await? {
+            Some(answer) => (scope, answer),
+            None if scope == Scope::LoadFilesAndModules => {
+                let files = read_scope(card, channel, Scope::LoadFiles).await?;
+                (Scope::LoadFiles, files.unwrap_or_default())
+            }
+            None => continue,
+        };
+        registry.extend(answer.0, &answer.1).map_err(|fault| Error::card("GET STATUS", fault))?;
+    }
+    Ok(registry)
+}
+
+/// The joined pages of one part; `None` when the card does not know the part.
+async fn read_scope(
+    card: &mut impl CardPort,
+    channel: &mut SecureChannel,
+    scope: Scope,
+) -> Result<Option<Vec<u8>>, Error> {
+    let mut joined = Vec::new();
+    for page in 0..MAX_PAGES {
+        let command = command::get_status(scope, None, page > 0);
+        let response = channel.transmit(card, &command).await?;
+        let sw = response.sw();
+        joined.extend_from_slice(response.data());
+        match sw {
+            StatusWord::OK => return Ok(Some(joined)),
+            StatusWord::MORE_DATA if joined.len() <= MAX_REGISTRY => {}
+            StatusWord::MORE_DATA => break,
+            StatusWord::REFERENCED_DATA_NOT_FOUND => return Ok(Some(joined)),
+            StatusWord::INCORRECT_P1_P2 | StatusWord(0x6F02) if page == 0 => return Ok(None),
+            sw => return Err(Error::Refused { command: command.name(), sw }),
+        }
+    }
+    Err(Error::card("GET STATUS", CardFault::Endless { limit: MAX_REGISTRY }))
+}
+
+/// Selects the issuer security domain, opens a channel and reads the registry.
+///
+/// # Errors
+/// As [`select`], [`open`] and [`read_registry`].
+pub async fn list(
+    card: &mut impl CardPort,
+    keys: &mut impl KeyPort,
+    candidates: &[KeyCandidate],
+    host_challenge: [u8; 8],
+    options: OpenOptions,
+) -> Result<(Opened, Registry), Error> {
+    let domain = select(card, None).await?;
+    let mut opened = open(card, keys, domain.aid.as_ref(), candidates, host_challenge, options).await?;
+    let registry = read_registry(card, &mut opened.channel).await?;
+    Ok((opened, registry))
+}
