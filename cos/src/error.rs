@@ -1,0 +1,59 @@
+use cardwright_apdu::{Delivery, StatusWord, TransportError};
+use cardwright_keys::KeyError;
+use thiserror::Error;
+
+/// Why an operation on a native card did not succeed, by who is at fault.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The card does not accept the key: its retry counter is now lower.
+    #[error("the card rejects the key: {}", match .tries_left {
+        Some(0) => "no try is left, the key is locked".into(),
+        Some(n) => alloc::format!("{n} tries are left"),
+        None => "how many tries are left it does not say".into(),
+    })]
+    WrongKey {
+        /// Further tries, where the card says it.
+        tries_left: Option<u8>,
+    },
+    /// The key is locked: its retry counter is used up.
+    #[error("the key is locked on the card")]
+    Locked,
+    /// The card refused a command.
+    #[error("{command}: {sw}")]
+    Refused {
+        /// The command's name.
+        command: &'static str,
+        /// The card's status.
+        sw: StatusWord,
+    },
+    /// The card answered something that the standard does not allow.
+    #[error("{command}: expected {expected}, the card gave {actual} bytes")]
+    Length {
+        /// The command's name.
+        command: &'static str,
+        /// What the standard wants.
+        expected: &'static str,
+        /// Length of the answer, in bytes.
+        actual: usize,
+    },
+    /// The command did not get to the card, or its answer not back.
+    #[error("{command}: {source}")]
+    Transport {
+        /// The command's name.
+        command: &'static str,
+        /// What happened, and whether the card may have executed the command.
+        source: TransportError,
+    },
+    /// The key service did not answer.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+}
+
+impl Error {
+    /// Whether the outcome of the command is not known: the card may have executed it.
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        matches!(self, Self::Transport { source, .. } if source.delivery == Delivery::Unknown)
+    }
+}
