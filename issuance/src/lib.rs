@@ -1,1 +1,3 @@
 //! Durable steps, journal stores and the machines of issuing.
+
+pub mod journal;
