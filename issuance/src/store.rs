@@ -21,10 +21,12 @@ use std::path::PathBuf;
 use crate::journal::{ChainError, Entity, Entry, Head, MAX_BODY, Record};
 
 mod memory;
+mod sqlite;
 #[cfg(test)]
 mod suite;
 
 pub use memory::{Fault, MemoryFaults, MemoryStore};
+pub use sqlite::{SCHEMA_VERSION, SqliteReader, SqliteStore};
 
 /// A journal that can be read.
 pub trait Journal {
