@@ -1,1 +1,4 @@
 //! Durable steps, journal stores and the machines of issuing.
+
+pub mod journal;
+pub mod store;
