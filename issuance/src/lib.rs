@@ -1,4 +1,26 @@
-//! Durable steps, journal stores and the machines of issuing.
+//! Issuing that is exactly-once: durable steps, journals, and the machines of issuing processes.
+//!
+//! Whatever a card cannot undo is a *step*: its intent is on stable storage before the first byte goes out, its outcome
+//! after; an outcome that is not known is a state of its own, and the card is asked before anything is repeated
+//! ([`step`]). Records are kept in a [`journal`] by a [`store`].
+//!
+//! A machine is an `async fn` that asks for everything it needs ([`Ask`]): a command carried to the card, a key request
+//! answered, records committed, random bytes. [`Driver`] answers from a blocking transport, key service and store; a relay
+//! or a C program answers step by step. [`remote`] issues applications on Java cards (remote issuing).
 
+pub mod event;
+pub mod job;
 pub mod journal;
+mod ledger;
+mod port;
+pub mod remote;
+pub mod step;
 pub mod store;
+
+mod driver;
+mod identity;
+
+pub use driver::{Driver, DriverError};
+pub use identity::CardIdentity;
+pub use ledger::{Ledger, MAX_KEY_FAILURES};
+pub use port::{Answer, Ask, Conversation, IssuancePort, Notice};

@@ -326,6 +326,9 @@ pub enum StoreError {
     /// An earlier commit is in doubt, so this store answers no more.
     #[error("an earlier commit is in doubt: open the store again")]
     Poisoned,
+    /// Whoever drives the machine answered another question than the one to the store.
+    #[error("the driver did not answer for the store")]
+    WrongAnswer,
     /// The store in memory was made to crash.
     #[error("the store has crashed: reopen it")]
     Crashed,

@@ -1,0 +1,168 @@
+//! What the bodies of journal records say: CBOR arrays, each variant with its number.
+//!
+//! Numbers are never reused; a reader that meets an unknown one says so and stops.
+
+use minicbor::{CborLen, Decode, Encode};
+use thiserror::Error;
+
+use crate::journal::{Entity, Entry, Record};
+
+/// Idempotency class of a step: what may be done when its outcome is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode, CborLen)]
+#[cbor(index_only)]
+pub enum IdempotencyClass {
+    /// `I`: overwrites; may be repeated.
+    #[n(0)]
+    Overwrite,
+    /// `C`: compare, then do; the card is looked at first.
+    #[n(1)]
+    Compare,
+    /// `A`: appends; the last record is read back first.
+    #[n(2)]
+    Append,
+    /// `X`: consumes a retry counter; never repeated blindly, never with the last try.
+    #[n(3)]
+    Counter,
+    /// `M`: money; needs a cryptographic proof.
+    #[n(4)]
+    Money,
+}
+
+/// What shows that a step is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode, CborLen)]
+#[cbor(index_only)]
+pub enum Proof {
+    /// The card's answer to the command, verified as far as the protocol can.
+    #[n(0)]
+    Answer,
+    /// The card was asked afterwards.
+    #[n(1)]
+    Probe,
+    /// The card was found in the wanted state before anything was sent.
+    #[n(2)]
+    Found,
+}
+
+/// What happened to a step.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
+pub enum StepEvent {
+    /// The intent: commands may go out once this is durable.
+    #[n(0)]
+    Begun {
+        /// Idempotency class.
+        #[n(0)]
+        class: IdempotencyClass,
+        /// SHA-256 of what the step is to bring about; the same in every attempt.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        input: [u8; 32],
+        /// Tries that the card said were left before an attempt of class `X`.
+        #[n(2)]
+        tries_before: Option<u8>,
+        /// Key version that a key step gives.
+        #[n(3)]
+        kvn: Option<u8>,
+    },
+    /// Done.
+    #[n(1)]
+    Succeeded {
+        /// What shows it.
+        #[n(0)]
+        proof: Proof,
+    },
+    /// Definitely not done.
+    #[n(2)]
+    Failed {
+        /// Status word, where the card gave one.
+        #[n(0)]
+        sw: Option<u16>,
+    },
+    /// The outcome is not known.
+    #[n(3)]
+    Lost,
+    /// The card was asked: not done.
+    #[n(4)]
+    NotDone,
+    /// It cannot be told, or must not be tried again: a person decides.
+    #[n(5)]
+    Quarantined {
+        /// Why, in words without data.
+        #[n(0)]
+        reason: String,
+    },
+    /// A person let a quarantined step be tried again.
+    #[n(6)]
+    Released,
+}
+
+/// Body of a journal record.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
+pub enum Event {
+    /// Something happened to a step.
+    #[n(0)]
+    Step {
+        /// Name of the step.
+        #[n(0)]
+        step: String,
+        /// Attempt, from 1.
+        #[n(1)]
+        attempt: u32,
+        /// What.
+        #[n(2)]
+        event: StepEvent,
+    },
+    /// No key set fitted the card's cryptogram, or the card refused the host's.
+    #[n(1)]
+    KeyFailure {
+        /// Key version.
+        #[n(0)]
+        kvn: u8,
+    },
+    /// A secure channel was opened: earlier failures no longer count.
+    #[n(2)]
+    KeySuccess,
+    /// All steps of the entity are proved.
+    #[n(3)]
+    Completed,
+    /// What the entity was about is no longer on the card; steps begin anew.
+    #[n(4)]
+    Gone,
+    /// An application was used (a report from elsewhere).
+    #[n(5)]
+    Used,
+}
+
+/// A record whose body is none of ours.
+#[derive(Debug, Error)]
+#[error("record {seq} of {entity}: {reason}")]
+pub struct EventError {
+    /// Number of the record.
+    pub seq: u64,
+    /// Its entity.
+    pub entity: Entity,
+    /// What the decoder says.
+    pub reason: minicbor::decode::Error,
+}
+
+impl Event {
+    /// The journal entry that records this event.
+    #[must_use]
+    pub fn entry(&self, entity: &Entity) -> Entry {
+        // Writing to memory cannot fail.
+        let body = minicbor::to_vec(self).unwrap_or_default();
+        Entry { entity: entity.clone(), body }
+    }
+
+    /// The event that a record holds.
+    ///
+    /// # Errors
+    /// [`EventError`] names the record.
+    pub fn of(record: &Record) -> Result<Self, EventError> {
+        let wrong = |reason| EventError { seq: record.seq, entity: record.entity.clone(), reason };
+        let mut decoder = minicbor::Decoder::new(&record.body);
+        let event = decoder.decode().map_err(wrong)?;
+        if decoder.position() != record.body.len() {
+            return Err(wrong(minicbor::decode::Error::message("bytes after the event")));
+        }
+        Ok(event)
+    }
+}

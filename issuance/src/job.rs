@@ -1,0 +1,251 @@
+//! A job: the steps of one entity, folded from its records, and the way new records come to it.
+
+use std::collections::BTreeMap;
+
+use thiserror::Error;
+
+use crate::event::{Event, EventError, IdempotencyClass, Proof, StepEvent};
+use crate::journal::{Entity, Record};
+use crate::ledger::Ledger;
+use crate::port::{IssuancePort, Notice};
+use crate::step::{MAX_ATTEMPTS, Step, StepError, StepState};
+use crate::store::{Durable, StoreError, Transaction};
+
+/// Where an entity stands: its steps, its lock-out ledger, what was reported of it. Pure: a fold over events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JobState {
+    /// Steps by name.
+    pub steps: BTreeMap<String, Step>,
+    /// Failed authentications.
+    pub ledger: Ledger,
+    /// Whether all steps were proved and nothing was undone since.
+    pub completed: bool,
+    /// How many uses were reported.
+    pub uses: u64,
+}
+
+impl JobState {
+    /// The state after an event.
+    ///
+    /// # Errors
+    /// [`StepError`] when the event cannot follow.
+    pub fn apply(mut self, event: &Event) -> Result<Self, StepError> {
+        match event {
+            Event::Step { step, event, .. } => {
+                let next = self.steps.get(step).cloned().unwrap_or_default().apply(event)?;
+                self.steps.insert(step.clone(), next);
+            }
+            Event::KeyFailure { .. } | Event::KeySuccess => self.ledger = self.ledger.apply(event),
+            Event::Completed => self.completed = true,
+            Event::Used => self.uses += 1,
+            Event::Gone => self = Self { ledger: self.ledger, ..Self::default() },
+        }
+        Ok(self)
+    }
+
+    /// The step of this name; one that has no record is pending.
+    #[must_use]
+    pub fn step(&self, name: &str) -> Step {
+        self.steps.get(name).cloned().unwrap_or_default()
+    }
+
+    /// The first quarantined step and why it is.
+    #[must_use]
+    pub fn quarantined(&self) -> Option<(&str, &str)> {
+        self.steps.iter().find_map(|(name, step)| match &step.state {
+            StepState::Quarantined { reason } => Some((name.as_str(), reason.as_str())),
+            _ => None,
+        })
+    }
+}
+
+/// The journal of an entity does not add up, or cannot be written.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum JobError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A record that is none of ours.
+    #[error(transparent)]
+    Event(#[from] EventError),
+    /// An event that cannot follow from the records before it.
+    #[error("{entity}, step {step}: {reason}")]
+    Step {
+        /// Whose step.
+        entity: Entity,
+        /// Which step.
+        step: String,
+        /// Why.
+        reason: StepError,
+    },
+    /// The step was tried too often and is now quarantined.
+    #[error("{entity}, step {step}: tried {attempts} times, a person has to look")]
+    AttemptsSpent {
+        /// Whose step.
+        entity: Entity,
+        /// Which step.
+        step: String,
+        /// How often.
+        attempts: u32,
+    },
+}
+
+/// A job with its place in the journal.
+#[derive(Debug)]
+pub struct Job {
+    entity: Entity,
+    state: JobState,
+    last_seq: u64,
+}
+
+/// Leave to send the commands of one attempt: the intent is on stable storage.
+#[derive(Debug)]
+#[must_use = "an attempt that was begun has an outcome"]
+pub struct Permit {
+    step: &'static str,
+    attempt: u32,
+    _intent: Durable,
+}
+
+impl Job {
+    /// Folds the records of an entity.
+    ///
+    /// # Errors
+    /// [`JobError`] names the record or step that does not add up.
+    pub fn from_records(entity: Entity, records: &[Record]) -> Result<Self, JobError> {
+        let mut job = Self { entity, state: JobState::default(), last_seq: 0 };
+        for record in records {
+            job.fold(&Event::of(record)?)?;
+            job.last_seq = record.seq;
+        }
+        Ok(job)
+    }
+
+    /// Reads an entity's records and folds them.
+    ///
+    /// # Errors
+    /// As [`Job::from_records`].
+    pub async fn read(port: &mut IssuancePort, entity: Entity) -> Result<Self, JobError> {
+        let records = port.history(&entity).await?;
+        Self::from_records(entity, &records)
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn state(&self) -> &JobState {
+        &self.state
+    }
+
+    /// The step of this name.
+    #[must_use]
+    pub fn step(&self, name: &str) -> Step {
+        self.state.step(name)
+    }
+
+    fn fold(&mut self, event: &Event) -> Result<(), JobError> {
+        let state = std::mem::take(&mut self.state);
+        let step = match event {
+            Event::Step { step, .. } => step.clone(),
+            _ => String::new(),
+        };
+        self.state = state.apply(event).map_err(|reason| JobError::Step { entity: self.entity.clone(), step, reason })?;
+        Ok(())
+    }
+
+    /// Records events. They count once they are durable.
+    ///
+    /// # Errors
+    /// [`JobError::Step`] before anything is written; [`JobError::Store`].
+    pub async fn record(&mut self, port: &mut IssuancePort, events: &[Event]) -> Result<Durable, JobError> {
+        let mut next = Self { entity: self.entity.clone(), state: self.state.clone(), last_seq: self.last_seq };
+        for event in events {
+            next.fold(event)?;
+        }
+        let entries: Vec<_> = events.iter().map(|event| event.entry(&self.entity)).collect();
+        let transaction = Transaction::new(entries).expecting(self.entity.clone(), self.last_seq);
+        let durable = port.commit(transaction).await?;
+        next.last_seq = durable.last_seq();
+        *self = next;
+        Ok(durable)
+    }
+
+    /// Records the intent of an attempt. Only the permit lets its commands be sent.
+    ///
+    /// # Errors
+    /// [`JobError::AttemptsSpent`] after [`MAX_ATTEMPTS`], when the step is quarantined; as [`Job::record`].
+    pub async fn begin(
+        &mut self,
+        port: &mut IssuancePort,
+        step: &'static str,
+        intent: crate::step::Intent,
+    ) -> Result<Permit, JobError> {
+        let attempt = self.step(step).attempts + 1;
+        if attempt > MAX_ATTEMPTS {
+            let reason = format!("tried {MAX_ATTEMPTS} times");
+            self.settle_as(port, step, attempt - 1, StepEvent::Quarantined { reason }).await?;
+            let entity = self.entity.clone();
+            return Err(JobError::AttemptsSpent { entity, step: step.into(), attempts: attempt - 1 });
+        }
+        let crate::step::Intent { class, input, tries_before, kvn } = intent;
+        let event = StepEvent::Begun { class, input, tries_before, kvn };
+        let intent = self.record(port, &[Event::Step { step: step.into(), attempt, event }]).await?;
+        Ok(Permit { step, attempt, _intent: intent })
+    }
+
+    /// Records the outcome of the attempt that was permitted.
+    ///
+    /// # Errors
+    /// As [`Job::record`].
+    pub async fn settle(
+        &mut self,
+        port: &mut IssuancePort,
+        permit: Permit,
+        outcome: StepEvent,
+    ) -> Result<(), JobError> {
+        self.settle_as(port, permit.step, permit.attempt, outcome).await
+    }
+
+    /// Records what a look at the card says of a step.
+    ///
+    /// # Errors
+    /// As [`Job::record`].
+    pub async fn resolve(
+        &mut self,
+        port: &mut IssuancePort,
+        step: &'static str,
+        finding: StepEvent,
+    ) -> Result<(), JobError> {
+        let attempt = self.step(step).attempts;
+        self.settle_as(port, step, attempt, finding).await
+    }
+
+    async fn settle_as(
+        &mut self,
+        port: &mut IssuancePort,
+        step: &'static str,
+        attempt: u32,
+        event: StepEvent,
+    ) -> Result<(), JobError> {
+        let words = match &event {
+            StepEvent::Begun { .. } => "begun",
+            StepEvent::Succeeded { proof: Proof::Answer } => "done",
+            StepEvent::Succeeded { proof: Proof::Probe } => "done before, as the card shows",
+            StepEvent::Succeeded { proof: Proof::Found } => "there already",
+            StepEvent::Failed { .. } => "refused by the card",
+            StepEvent::Lost => "outcome not known",
+            StepEvent::NotDone => "not done, as the card shows: again",
+            StepEvent::Quarantined { .. } => "quarantined",
+            StepEvent::Released => "released",
+        };
+        let _durable = self.record(port, &[Event::Step { step: step.into(), attempt, event }]).await?;
+        port.tell(Notice::Step { step: step.into(), outcome: words });
+        Ok(())
+    }
+}
+
+/// The intent of an attempt without particulars.
+#[must_use]
+pub fn intent(class: IdempotencyClass, input: [u8; 32]) -> crate::step::Intent {
+    crate::step::Intent { class, input, tries_before: None, kvn: None }
+}

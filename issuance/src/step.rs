@@ -1,0 +1,163 @@
+//! The durable step: a pure reducer.
+//!
+//! | from | event | to |
+//! |---|---|---|
+//! | Pending | Begun (durable before the first byte) | Open |
+//! | Pending | Succeeded (found on the card) | Succeeded |
+//! | Pending | Quarantined | Quarantined |
+//! | Open | Succeeded (answer, or probe after a restart) | Succeeded |
+//! | Open | Failed, NotDone | Pending, one attempt more |
+//! | Open | Lost | Unknown |
+//! | Open | Quarantined | Quarantined |
+//! | Unknown | Succeeded (probe) | Succeeded |
+//! | Unknown | NotDone, Failed | Pending, one attempt more |
+//! | Unknown | Quarantined | Quarantined |
+//! | Quarantined | Released | Unknown when it was begun, else Pending |
+//!
+//! A program that starts again and finds a step Open treats it as Unknown: the crash lies between intent and outcome.
+
+use thiserror::Error;
+
+use crate::event::{IdempotencyClass, Proof, StepEvent};
+
+/// How often a step is tried before a person has to look.
+pub const MAX_ATTEMPTS: u32 = 12;
+
+/// Where a step stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Step {
+    /// Its state.
+    pub state: StepState,
+    /// Attempts begun.
+    pub attempts: u32,
+    /// The last intent, if there was one.
+    pub intent: Option<Intent>,
+}
+
+/// State of a step.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum StepState {
+    /// Not begun, or known not to be done.
+    #[default]
+    Pending,
+    /// Begun; no outcome recorded.
+    Open,
+    /// Begun; the outcome is known to be unknown.
+    Unknown,
+    /// Done.
+    Succeeded(Proof),
+    /// Waits for a person.
+    Quarantined {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What the last intent said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Intent {
+    /// Idempotency class.
+    pub class: IdempotencyClass,
+    /// Hash of what the step is to bring about.
+    pub input: [u8; 32],
+    /// Tries left before an attempt of class `X`.
+    pub tries_before: Option<u8>,
+    /// Key version that a key step gives.
+    pub kvn: Option<u8>,
+}
+
+/// An event that cannot follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum StepError {
+    /// The event does not fit the state.
+    #[error("the event does not follow from the state of the step")]
+    Illegal,
+    /// An attempt with another input than before: the same step must not bring about two things.
+    #[error("the step was begun before with other input")]
+    InputChanged,
+}
+
+impl Step {
+    /// Whether the outcome of the last attempt is not known.
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        matches!(self.state, StepState::Open | StepState::Unknown)
+    }
+
+    /// Whether it is done.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        matches!(self.state, StepState::Succeeded(_))
+    }
+
+    /// The step after an event.
+    ///
+    /// # Errors
+    /// [`StepError`]; the step stays as it was.
+    pub fn apply(&self, event: &StepEvent) -> Result<Self, StepError> {
+        use StepState::{Open, Pending, Quarantined, Succeeded, Unknown};
+        let to = |state| Ok(Self { state, ..self.clone() });
+        match (&self.state, event) {
+            (Pending, StepEvent::Begun { class, input, tries_before, kvn }) => {
+                if self.intent.is_some_and(|intent| intent.input != *input) {
+                    return Err(StepError::InputChanged);
+                }
+                let intent = Intent { class: *class, input: *input, tries_before: *tries_before, kvn: *kvn };
+                Ok(Self { state: Open, attempts: self.attempts + 1, intent: Some(intent) })
+            }
+            (Pending | Open | Unknown, StepEvent::Succeeded { proof }) => to(Succeeded(*proof)),
+            (Open | Unknown, StepEvent::Failed { .. } | StepEvent::NotDone) => to(Pending),
+            (Open, StepEvent::Lost) => to(Unknown),
+            (Pending | Open | Unknown, StepEvent::Quarantined { reason }) => {
+                to(Quarantined { reason: reason.clone() })
+            }
+            (Quarantined { .. }, StepEvent::Released) => {
+                to(if self.intent.is_some() { Unknown } else { Pending })
+            }
+            _ => Err(StepError::Illegal),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn begun(input: u8) -> StepEvent {
+        StepEvent::Begun { class: IdempotencyClass::Compare, input: [input; 32], tries_before: None, kvn: None }
+    }
+
+    fn run(events: &[StepEvent]) -> Result<Step, StepError> {
+        events.iter().try_fold(Step::default(), |step, event| step.apply(event))
+    }
+
+    #[test]
+    fn a_lost_attempt_is_in_doubt_until_the_card_was_asked() {
+        let lost = run(&[begun(1), StepEvent::Lost]).unwrap();
+        assert!(lost.is_in_doubt());
+        assert_eq!(lost.apply(&begun(1)), Err(StepError::Illegal), "never begun again without a probe");
+        let done = lost.apply(&StepEvent::Succeeded { proof: Proof::Probe }).unwrap();
+        assert!(done.is_done());
+        assert_eq!(lost.apply(&StepEvent::NotDone).unwrap().apply(&begun(1)).unwrap().attempts, 2);
+    }
+
+    #[test]
+    fn a_step_is_never_begun_with_another_input_or_after_its_end() {
+        assert_eq!(run(&[begun(1), StepEvent::NotDone, begun(2)]), Err(StepError::InputChanged));
+        assert_eq!(run(&[begun(1), StepEvent::Succeeded { proof: Proof::Answer }, begun(1)]), Err(StepError::Illegal));
+        assert_eq!(run(&[begun(1), begun(1)]), Err(StepError::Illegal));
+        assert_eq!(run(&[StepEvent::Lost]), Err(StepError::Illegal));
+        assert_eq!(run(&[StepEvent::NotDone]), Err(StepError::Illegal));
+    }
+
+    #[test]
+    fn quarantine_ends_only_by_release_and_then_asks_the_card() {
+        let reason = || StepEvent::Quarantined { reason: "neither key".into() };
+        let held = run(&[begun(1), StepEvent::Lost, reason()]).unwrap();
+        assert_eq!(held.apply(&begun(1)), Err(StepError::Illegal));
+        assert_eq!(held.apply(&StepEvent::Succeeded { proof: Proof::Probe }), Err(StepError::Illegal));
+        assert!(held.apply(&StepEvent::Released).unwrap().is_in_doubt());
+        assert_eq!(run(&[reason(), StepEvent::Released]).unwrap().state, StepState::Pending);
+    }
+}
