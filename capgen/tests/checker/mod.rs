@@ -261,8 +261,8 @@ impl Package {
     fn stack_effect(&self, code: &[u8], at: usize, frame: &Frame) -> (usize, usize) {
         let opcode = code[at];
         match opcode {
-            0x18..=0x1B | 0x1C..=0x1F => frame.check_local((opcode - 0x18) % 4),
-            0x2B..=0x2E | 0x2F..=0x32 => frame.check_local((opcode - 0x2B) % 4),
+            0x18..=0x1F => frame.check_local((opcode - 0x18) % 4),
+            0x2B..=0x32 => frame.check_local((opcode - 0x2B) % 4),
             0x15 | 0x16 | 0x28 | 0x29 | 0x59 => frame.check_local(code[at + 1]),
             _ => {}
         }
