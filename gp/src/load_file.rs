@@ -25,8 +25,10 @@
 mod archive;
 mod cap;
 mod component;
+mod component_set;
 mod error;
 mod hash;
+mod items;
 mod reader;
 
 use alloc::vec::Vec;

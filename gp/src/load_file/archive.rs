@@ -8,7 +8,7 @@ use std::vec::Vec;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use super::cap::ComponentSet;
+use super::component_set::ComponentSet;
 use super::{ArchiveFault, CapError, Component};
 
 /// Largest number of members; converters add the class and export files, so there is room above 12.
@@ -25,22 +25,24 @@ pub(super) fn read(bytes: &[u8]) -> Result<ComponentSet, CapError> {
     if archive.has_duplicate_names() {
         return Err(CapError::Archive { member: None, fault: ArchiveFault::Damaged });
     }
-    let mut set = ComponentSet::default();
+    let mut members: Vec<(usize, String, Member)> = Vec::new();
     for index in 0..archive.len() {
         // A name that is no text is not a component's.
         let Some(Ok(name)) = archive.name_for_index(index) else { continue };
-        let name = name.into_owned();
         match Member::of(&name) {
             Member::Other => {}
             Member::Extended => return Err(CapError::Extended),
-            Member::Component(component) => {
-                let member = unpack(&mut archive, index, &name)?;
-                set.insert_named(component, member)?;
-            }
-            Member::UnknownComponent => {
-                let member = unpack(&mut archive, index, &name)?;
-                set.insert_unknown(&member)?;
-            }
+            member => members.push((index, name.into_owned(), member)),
+        }
+    }
+    // The Header says how to read the others.
+    members.sort_by_key(|(_, _, member)| !matches!(member, Member::Component(Component::Header)));
+    let mut set = ComponentSet::default();
+    for (index, name, member) in members {
+        let bytes = unpack(&mut archive, index, &name)?;
+        match member {
+            Member::Component(component) => set.insert_named(component, bytes)?,
+            _ => set.insert_unknown(&bytes)?,
         }
     }
     Ok(set)
@@ -184,6 +186,11 @@ mod tests {
         assert_eq!(two.unwrap_err(), CapError::Duplicate { component: Component::Header });
         let extended = parse_with(&[("com/demo/javacard/Method.capx", b"")]);
         assert_eq!(extended.unwrap_err(), CapError::Extended);
+        let flagged = archive(&[
+            ("com/demo/javacard/Method.cap", &[7, 0, 0, 0, 1, 0]),
+            ("com/demo/javacard/Header.cap", &[1, 0, 7, 0xDE, 0xCA, 0xFF, 0xED, 3, 2, 0x0C]),
+        ]);
+        assert_eq!(CapFile::parse(&flagged).unwrap_err(), CapError::Extended);
     }
 
     #[test]

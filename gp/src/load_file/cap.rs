@@ -1,10 +1,11 @@
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
 use cardwright_apdu::Aid;
 
-use super::reader::Reader;
+use super::component_set::ComponentSet;
+use super::items::{Directory, Header, parse_applets, parse_imports};
 use super::{CapError, Component, DescriptorPolicy, LoadFile, LoadFileError};
 
 /// Largest input, in bytes: far above any CAP file with all its debug information.
@@ -237,10 +238,6 @@ impl CapFlags {
     pub const fn has_applets(self) -> bool {
         self.0 & 0x04 != 0
     }
-
-    const fn is_extended(self) -> bool {
-        self.0 & 0x08 != 0
-    }
 }
 
 impl fmt::Debug for CapFlags {
@@ -261,221 +258,10 @@ impl fmt::Display for PackageVersion {
     }
 }
 
-/// The components found, each with a tag and a size item that fit it.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub(super) struct ComponentSet {
-    // By tag - 1; an absent one is empty.
-    components: [Vec<u8>; 12],
-    custom: usize,
-}
-
-impl ComponentSet {
-    fn from_image(mut rest: &[u8]) -> Result<Self, CapError> {
-        let mut set = Self::default();
-        let mut offset = 0;
-        while !rest.is_empty() {
-            let [tag, high, low, body @ ..] = rest else { return Err(CapError::ImageTruncated { offset }) };
-            let expected = usize::from(u16::from_be_bytes([*high, *low]));
-            let component = Component::from_tag(*tag);
-            if component.is_none() && *tag < 0x80 {
-                return Err(CapError::UnsupportedComponent { tag: *tag, offset });
-            }
-            if body.len() < expected {
-                return Err(match component {
-                    Some(component) => CapError::WrongSize { component, expected, actual: body.len() },
-                    None => CapError::ImageTruncated { offset },
-                });
-            }
-            let (bytes, next) = rest.split_at(3 + expected);
-            match component {
-                Some(component) => set.insert(component, bytes.to_vec())?,
-                None => set.custom += 1,
-            }
-            offset += bytes.len();
-            rest = next;
-        }
-        Ok(set)
-    }
-
-    /// Takes the member of an archive that is named for a component.
-    #[cfg(feature = "std")]
-    pub(super) fn insert_named(&mut self, component: Component, bytes: Vec<u8>) -> Result<(), CapError> {
-        let [tag, high, low, body @ ..] = &bytes[..] else {
-            return Err(CapError::Truncated { component, offset: 0 });
-        };
-        if *tag != component.tag() {
-            return Err(CapError::WrongTag { component, actual: *tag });
-        }
-        let expected = usize::from(u16::from_be_bytes([*high, *low]));
-        if expected != body.len() {
-            return Err(CapError::WrongSize { component, expected, actual: body.len() });
-        }
-        self.insert(component, bytes)
-    }
-
-    /// Takes a member that has no component's name: custom components are passed over, as JCVM 6.1.2 wants it.
-    #[cfg(feature = "std")]
-    pub(super) fn insert_unknown(&mut self, bytes: &[u8]) -> Result<(), CapError> {
-        match bytes.first() {
-            Some(tag @ ..0x80) => Err(CapError::UnsupportedComponent { tag: *tag, offset: 0 }),
-            _ => {
-                self.custom += 1;
-                Ok(())
-            }
-        }
-    }
-
-    fn insert(&mut self, component: Component, bytes: Vec<u8>) -> Result<(), CapError> {
-        let place = &mut self.components[usize::from(component.tag()) - 1];
-        if !place.is_empty() {
-            return Err(CapError::Duplicate { component });
-        }
-        *place = bytes;
-        Ok(())
-    }
-
-    fn get(&self, component: Component) -> Option<&[u8]> {
-        let bytes = &self.components[usize::from(component.tag()) - 1];
-        if bytes.is_empty() { None } else { Some(bytes) }
-    }
-
-    fn required(&self, component: Component) -> Result<&[u8], CapError> {
-        self.get(component).ok_or(CapError::Missing { component })
-    }
-
-    /// Value of the size item, 0 for what is absent.
-    fn size(&self, component: Component) -> usize {
-        self.get(component).map_or(0, |bytes| bytes.len() - 3)
-    }
-}
-
-/// Header component (JCVM 6.3).
-struct Header {
-    format: CapFormat,
-    flags: CapFlags,
-    package: CapImport,
-    package_name: Option<String>,
-}
-
-impl Header {
-    fn parse(bytes: &[u8]) -> Result<Self, CapError> {
-        let mut reader = Reader::new(Component::Header, bytes);
-        let magic = reader.u4()?;
-        if magic != 0xDECA_FFED {
-            return Err(CapError::WrongMagic { actual: magic });
-        }
-        let minor = reader.u1()?;
-        let major = reader.u1()?;
-        // Java Card 3.0 writes 2.1 and 2.2, Java Card 3.1 writes 2.3: there is no format 3.
-        if major != 2 || !(1..=3).contains(&minor) {
-            return Err(CapError::UnsupportedFormat { major, minor });
-        }
-        let flags = CapFlags(reader.u1()?);
-        if flags.is_extended() {
-            return Err(CapError::Extended);
-        }
-        let (aid, version) = reader.package()?;
-        let mut package_name = None;
-        if minor >= 2 && !reader.is_at_end() {
-            let length = reader.u1()?;
-            let offset = reader.offset();
-            let name =
-                core::str::from_utf8(reader.take(length.into())?).map_err(|_| CapError::PackageName { offset })?;
-            package_name = Some(name.to_string()).filter(|name| !name.is_empty());
-        }
-        reader.finish()?;
-        Ok(Self { format: CapFormat { major, minor }, flags, package: CapImport { aid, version }, package_name })
-    }
-}
-
-/// Directory component (JCVM 6.4).
-struct Directory {
-    /// By tag - 1; Debug's is 0 in format 2.1, which does not have it.
-    sizes: [usize; 12],
-    static_resources: u32,
-    import_count: usize,
-    applet_count: usize,
-}
-
-impl Directory {
-    fn parse(bytes: &[u8], format: CapFormat) -> Result<Self, CapError> {
-        let mut reader = Reader::new(Component::Directory, bytes);
-        let mut sizes = [0; 12];
-        let listed = if format.minor >= 2 { 12 } else { 11 };
-        for size in &mut sizes[..listed] {
-            *size = usize::from(reader.u2()?);
-        }
-        let static_resources = if format.minor >= 3 { reader.u4()? } else { 0 };
-        let _static_field_size = reader.take(6)?;
-        let import_count = usize::from(reader.u1()?);
-        let applet_count = usize::from(reader.u1()?);
-        for _ in 0..reader.u1()? {
-            let _tag_and_size = reader.take(3)?;
-            reader.aid()?;
-        }
-        reader.finish()?;
-        Ok(Self { sizes, static_resources, import_count, applet_count })
-    }
-
-    fn check(&self, components: &ComponentSet, imports: usize, applets: usize) -> Result<(), CapError> {
-        if self.static_resources != 0 {
-            return Err(CapError::UnsupportedComponent { tag: 13, offset: 0 });
-        }
-        for component in Component::LOAD_ORDER {
-            let expected = self.sizes[usize::from(component.tag()) - 1];
-            let actual = components.size(component);
-            // A file may have been stripped of its Descriptor, which a card need not be sent.
-            let stripped = component == Component::Descriptor && actual == 0;
-            if expected != actual && !stripped {
-                return Err(CapError::DirectorySize { component, expected, actual });
-            }
-        }
-        for (component, expected, actual) in
-            [(Component::Import, self.import_count, imports), (Component::Applet, self.applet_count, applets)]
-        {
-            if expected != actual {
-                return Err(CapError::DirectoryCount { component, expected, actual });
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Import component (JCVM 6.6).
-fn parse_imports(bytes: &[u8]) -> Result<Vec<CapImport>, CapError> {
-    let mut reader = Reader::new(Component::Import, bytes);
-    let mut imports = Vec::new();
-    for _ in 0..reader.u1()? {
-        let (aid, version) = reader.package()?;
-        imports.push(CapImport { aid, version });
-    }
-    reader.finish()?;
-    Ok(imports)
-}
-
-/// Applet component (JCVM 6.5).
-fn parse_applets(bytes: &[u8], method: &[u8]) -> Result<Vec<CapApplet>, CapError> {
-    let mut reader = Reader::new(Component::Applet, bytes);
-    let limit = method.len().saturating_sub(3);
-    let mut applets = Vec::new();
-    for _ in 0..reader.u1()? {
-        let aid = reader.aid()?;
-        let install_method_offset = reader.u2()?;
-        if usize::from(install_method_offset) >= limit {
-            return Err(CapError::InstallMethod { actual: install_method_offset.into(), limit });
-        }
-        applets.push(CapApplet { aid, install_method_offset });
-    }
-    reader.finish()?;
-    if applets.is_empty() {
-        return Err(CapError::NoApplet);
-    }
-    Ok(applets)
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use alloc::string::ToString;
     use alloc::vec;
     use proptest::prelude::*;
 
