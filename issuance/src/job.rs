@@ -149,7 +149,8 @@ impl Job {
             Event::Step { step, .. } => step.clone(),
             _ => String::new(),
         };
-        self.state = state.apply(event).map_err(|reason| JobError::Step { entity: self.entity.clone(), step, reason })?;
+        self.state =
+            state.apply(event).map_err(|reason| JobError::Step { entity: self.entity.clone(), step, reason })?;
         Ok(())
     }
 
@@ -180,7 +181,8 @@ impl Job {
         step: &'static str,
         intent: crate::step::Intent,
     ) -> Result<Permit, JobError> {
-        let attempt = self.step(step).attempts + 1;
+        let present = self.step(step);
+        let attempt = if present.is_done() { 1 } else { present.attempts + 1 };
         if attempt > MAX_ATTEMPTS {
             let reason = format!("tried {MAX_ATTEMPTS} times");
             self.settle_as(port, step, attempt - 1, StepEvent::Quarantined { reason }).await?;

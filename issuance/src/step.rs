@@ -12,6 +12,7 @@
 //! | Unknown | Succeeded (probe) | Succeeded |
 //! | Unknown | NotDone, Failed | Pending, one attempt more |
 //! | Unknown | Quarantined | Quarantined |
+//! | Succeeded | Begun, class X | Open: an authentication is good for one card session |
 //! | Quarantined | Released | Unknown when it was begun, else Pending |
 //!
 //! A program that starts again and finds a step Open treats it as Unknown: the crash lies between intent and outcome.
@@ -99,22 +100,22 @@ impl Step {
         use StepState::{Open, Pending, Quarantined, Succeeded, Unknown};
         let to = |state| Ok(Self { state, ..self.clone() });
         match (&self.state, event) {
-            (Pending, StepEvent::Begun { class, input, tries_before, kvn }) => {
+            (Succeeded(_), StepEvent::Begun { class, .. }) if *class != IdempotencyClass::Counter => {
+                Err(StepError::Illegal)
+            }
+            (Pending | Succeeded(_), StepEvent::Begun { class, input, tries_before, kvn }) => {
                 if self.intent.is_some_and(|intent| intent.input != *input) {
                     return Err(StepError::InputChanged);
                 }
                 let intent = Intent { class: *class, input: *input, tries_before: *tries_before, kvn: *kvn };
-                Ok(Self { state: Open, attempts: self.attempts + 1, intent: Some(intent) })
+                let before = if matches!(self.state, Succeeded(_)) { 0 } else { self.attempts };
+                Ok(Self { state: Open, attempts: before + 1, intent: Some(intent) })
             }
             (Pending | Open | Unknown, StepEvent::Succeeded { proof }) => to(Succeeded(*proof)),
             (Open | Unknown, StepEvent::Failed { .. } | StepEvent::NotDone) => to(Pending),
             (Open, StepEvent::Lost) => to(Unknown),
-            (Pending | Open | Unknown, StepEvent::Quarantined { reason }) => {
-                to(Quarantined { reason: reason.clone() })
-            }
-            (Quarantined { .. }, StepEvent::Released) => {
-                to(if self.intent.is_some() { Unknown } else { Pending })
-            }
+            (Pending | Open | Unknown, StepEvent::Quarantined { reason }) => to(Quarantined { reason: reason.clone() }),
+            (Quarantined { .. }, StepEvent::Released) => to(if self.intent.is_some() { Unknown } else { Pending }),
             _ => Err(StepError::Illegal),
         }
     }
@@ -149,6 +150,15 @@ mod tests {
         assert_eq!(run(&[begun(1), begun(1)]), Err(StepError::Illegal));
         assert_eq!(run(&[StepEvent::Lost]), Err(StepError::Illegal));
         assert_eq!(run(&[StepEvent::NotDone]), Err(StepError::Illegal));
+    }
+
+    #[test]
+    fn an_authentication_may_be_done_again_and_counts_from_one() {
+        let begun =
+            StepEvent::Begun { class: IdempotencyClass::Counter, input: [0; 32], tries_before: None, kvn: None };
+        let done = StepEvent::Succeeded { proof: Proof::Answer };
+        let again = run(&[begun.clone(), StepEvent::NotDone, begun.clone(), done, begun]).unwrap();
+        assert_eq!((again.state, again.attempts), (StepState::Open, 1));
     }
 
     #[test]

@@ -13,21 +13,30 @@ pub struct OpenOptions {
     pub kvn: u8,
     /// Security level.
     pub level: SecurityLevel,
-    /// Whether the card challenge is checked. Under SCP02 to be set only for cards whose `i` has bit 40.
+    /// Whether the card challenge is checked, where `i` says that it is pseudo-random.
     pub challenge: ChallengePolicy,
+    /// `i` of SCP02 from the card recognition data; answers of SCP02 do not hold it.
+    pub scp02_i: Option<u8>,
 }
 
 impl OpenOptions {
     /// This security level, the card's choice of key set, no check of the challenge.
     #[must_use]
     pub fn new(level: SecurityLevel) -> Self {
-        Self { kvn: 0, level, challenge: ChallengePolicy::Ignore }
+        Self { kvn: 0, level, challenge: ChallengePolicy::Ignore, scp02_i: None }
     }
 
     /// The same with a check of the card challenge.
     #[must_use]
     pub fn with_challenge_policy(mut self, policy: ChallengePolicy) -> Self {
         self.challenge = policy;
+        self
+    }
+
+    /// The same with the `i` of SCP02 that the card recognition data gives.
+    #[must_use]
+    pub fn with_scp02_i(mut self, i: Option<u8>) -> Self {
+        self.scp02_i = i;
         self
     }
 
@@ -76,7 +85,9 @@ pub async fn open(
 ) -> Result<Opened, Error> {
     let (state, command) = InitializeUpdate::new(options.kvn, host_challenge);
     let mut answer = state.handle_response(&send(card, command).await?)?;
-    if let (Some(aid), true) = (domain, options.challenge != ChallengePolicy::Ignore) {
+    // i of SCP02: bit 40 = well-known pseudo-random algorithm (GPCS 2.3.1 table E-1).
+    let is_random = answer.protocol() == Protocol::Scp02 && options.scp02_i.is_none_or(|i| i & 0x40 == 0);
+    if let (Some(aid), false) = (domain, is_random) {
         answer = answer.with_challenge_policy(options.challenge, aid.as_bytes());
     }
     let (kdd, kvn, protocol) = (answer.key_diversification_data(), answer.kvn(), answer.protocol());

@@ -1,0 +1,94 @@
+use cardwright_apdu::Aid;
+use cardwright_gp::procedure;
+use cardwright_gp::registry::{LifeCycle, Registry};
+use sha2::{Digest, Sha256};
+
+use super::domain::{Domain, outcome_of};
+use super::order::Order;
+use super::report::{ApplicationRow, IssueError, Outcome, Report, Stop};
+use super::steps;
+use crate::event::{Event, IdempotencyClass, StepEvent};
+use crate::job::{Job, intent};
+use crate::port::{Conversation, IssuancePort, Notice};
+
+/// What is to be deleted.
+#[derive(Clone, Debug)]
+pub struct DeleteOrder {
+    /// AID of an application or load file.
+    pub aid: Aid,
+    /// Delete it although it is personalized, and whatever depends on it too.
+    pub force: bool,
+    /// How the secure channel is opened; its applications do not count.
+    pub access: Order,
+}
+
+/// Deletes an application or load file: one durable step of class C, for which `6A88` means that it is done.
+///
+/// Guards: what depends on the object, and an application that is personalized, only with `force`.
+#[must_use]
+pub fn delete(order: DeleteOrder) -> Conversation<Result<Outcome<Report>, IssueError>> {
+    Conversation::new(|mut port| async move {
+        match run(&mut port, &order).await {
+            Ok(report) => Ok(Outcome::Complete(report)),
+            Err(stop) => stop.into_outcome(),
+        }
+    })
+}
+
+async fn run(port: &mut IssuancePort, order: &DeleteOrder) -> Result<Report, Stop> {
+    let aid = order.aid;
+    let mut domain = Domain::meet(port).await?;
+    let mut job = Job::read(port, domain.facts.identity.application_entity(&aid)?).await?;
+    let mut session = domain.open(port, &order.access).await?;
+    let channel = &mut session.opened.channel;
+    let registry = procedure::read_registry(port, channel).await?;
+    let before = ApplicationRow::all(&registry, |_| 0);
+    port.tell(Notice::Applications(before.clone()));
+
+    let there = registry.entries.iter().any(|entry| entry.aid == aid);
+    let in_doubt = job.step(steps::DELETE).is_in_doubt();
+    let mut gone = registry.dependants(&aid);
+    if there {
+        check(&registry, &aid, &gone, order.force)?;
+        if in_doubt {
+            job.resolve(port, steps::DELETE, StepEvent::NotDone).await?;
+        }
+        port.tell(Notice::Stage("deleting"));
+        let input = Sha256::digest(aid.as_bytes()).into();
+        let permit = job.begin(port, steps::DELETE, intent(IdempotencyClass::Compare, input)).await?;
+        let result = procedure::delete(port, channel, &aid, !gone.is_empty()).await;
+        job.settle(port, permit, outcome_of(&result)).await?;
+        result?;
+    } else if !in_doubt {
+        return Err(IssueError::NotOnCard { aid }.into());
+    }
+    // What was deleted may be issued anew: its steps begin from nothing.
+    let _durable = job.record(port, &[Event::Gone]).await?;
+    gone.retain(|dependant| *dependant != aid);
+    for dependant in gone {
+        let mut job = Job::read(port, domain.facts.identity.application_entity(&dependant)?).await?;
+        let _durable = job.record(port, &[Event::Gone]).await?;
+    }
+
+    let registry = procedure::read_registry(port, channel).await?;
+    let after = ApplicationRow::all(&registry, |_| 0);
+    let (protocol, kvn) = (session.opened.protocol.name(), session.opened.kvn);
+    Ok(Report { card: domain.facts, before, after, protocol, kvn, changed: true })
+}
+
+fn check(registry: &Registry, aid: &Aid, dependants: &[Aid], force: bool) -> Result<(), IssueError> {
+    if registry.issuer_security_domain().is_some_and(|domain| domain.aid == *aid) {
+        return Err(IssueError::IssuerSecurityDomain { aid: *aid });
+    }
+    if force {
+        return Ok(());
+    }
+    if !dependants.is_empty() {
+        return Err(IssueError::HasDependants { aid: *aid, dependants: dependants.to_vec() });
+    }
+    let life_cycle = registry.application(aid).and_then(|entry| entry.life_cycle);
+    if life_cycle.is_some_and(LifeCycle::is_personalized) {
+        return Err(IssueError::Personalized { aid: *aid });
+    }
+    Ok(())
+}

@@ -1,0 +1,203 @@
+use cardwright_gp::command::InstallForInstall;
+use cardwright_gp::procedure;
+use cardwright_gp::registry::{LifeCycle, Registry};
+use sha2::{Digest, Sha256};
+
+use super::domain::{Domain, Session, outcome_of};
+use super::order::{ApplicationOrder, Order};
+use super::personalize::personalize;
+use super::report::{ApplicationRow, IssueError, Outcome, Report, Stop};
+use super::steps;
+use crate::event::{Event, IdempotencyClass, Proof, StepEvent};
+use crate::job::{Job, intent};
+use crate::port::{Conversation, IssuancePort, Notice};
+use crate::step::StepState;
+
+/// Brings a card to what the order says, from wherever it is; the journal and the card say what is left to do.
+///
+/// The conversation ends with [`Outcome::Complete`] when every step is proved. Run again with the same journal after
+/// [`Outcome::Interrupted`], or after a crash at any point, it goes on with the first step that is not proved.
+#[must_use]
+pub fn issue(order: Order) -> Conversation<Result<Outcome<Report>, IssueError>> {
+    Conversation::new(|mut port| async move {
+        match run(&mut port, &order).await {
+            Ok(report) => Ok(Outcome::Complete(report)),
+            Err(stop) => stop.into_outcome(),
+        }
+    })
+}
+
+async fn run(port: &mut IssuancePort, order: &Order) -> Result<Report, Stop> {
+    let mut domain = Domain::meet(port).await?;
+    release_or_stop(port, &mut domain.job, order).await?;
+    let mut jobs = Vec::with_capacity(order.applications.len());
+    for application in &order.applications {
+        let mut job = Job::read(port, domain.facts.identity.application_entity(&application.instance)?).await?;
+        release_or_stop(port, &mut job, order).await?;
+        jobs.push(job);
+    }
+
+    let mut session = domain.open(port, order).await?;
+    let registry = procedure::read_registry(port, &mut session.opened.channel).await?;
+    let before = rows(&registry, &jobs, order);
+    port.tell(Notice::Applications(before.clone()));
+
+    let mut changed = false;
+    for (application, job) in order.applications.iter().zip(&mut jobs) {
+        changed |= content(port, &domain, &mut session, &registry, application, job).await?;
+    }
+    let mut selected_application = false;
+    for (application, job) in order.applications.iter().zip(&mut jobs) {
+        if needs_personalization(&registry, application, job) {
+            session.opened.channel.close();
+            personalize(port, application, job).await?;
+            selected_application = true;
+        }
+    }
+    changed |= selected_application;
+
+    if !session.has_new_keys {
+        if selected_application {
+            session = domain.reopen(port, order).await?;
+        }
+        if !session.has_new_keys {
+            domain.replace_keys(port, order, &mut session).await?;
+            changed = true;
+        }
+    }
+    let complete = domain.job.state().completed && jobs.iter().all(|job| job.state().completed);
+    if !changed && complete {
+        return Ok(report(&domain, session, before.clone(), before, false));
+    }
+
+    port.tell(Notice::Stage("proving what is on the card"));
+    procedure::select(port, None).await?;
+    domain.same_card(port).await?;
+    let mut session = domain.open(port, order).await?;
+    let registry = procedure::read_registry(port, &mut session.opened.channel).await?;
+    for (application, job) in order.applications.iter().zip(&mut jobs) {
+        let there = registry.application(&application.instance).is_some();
+        if there && job.step(steps::MASTER_KEY).is_done() && !job.state().completed {
+            let _durable = job.record(port, &[Event::Completed]).await?;
+        }
+    }
+    if session.has_new_keys && !domain.job.state().completed {
+        let _durable = domain.job.record(port, &[Event::Completed]).await?;
+    }
+    let after = rows(&registry, &jobs, order);
+    Ok(report(&domain, session, before, after, changed))
+}
+
+fn report(
+    domain: &Domain,
+    session: Session,
+    before: Vec<ApplicationRow>,
+    after: Vec<ApplicationRow>,
+    changed: bool,
+) -> Report {
+    let (protocol, kvn) = (session.opened.protocol.name(), session.opened.kvn);
+    Report { card: domain.facts.clone(), before, after, protocol, kvn, changed }
+}
+
+fn rows(registry: &Registry, jobs: &[Job], order: &Order) -> Vec<ApplicationRow> {
+    ApplicationRow::all(registry, |aid| {
+        let ours = order.applications.iter().position(|application| application.instance == *aid);
+        ours.and_then(|i| jobs.get(i)).map_or(0, |job| job.state().uses)
+    })
+}
+
+/// A quarantined step stops the run, unless a person let it go on.
+async fn release_or_stop(port: &mut IssuancePort, job: &mut Job, order: &Order) -> Result<(), Stop> {
+    while let Some((step, reason)) = job.state().quarantined() {
+        let (step, reason) = (step.to_owned(), reason.to_owned());
+        if !order.release_quarantine {
+            return Err(Stop::Quarantined { step, reason });
+        }
+        let attempt = job.step(&step).attempts;
+        let _durable = job.record(port, &[Event::Step { step, attempt, event: StepEvent::Released }]).await?;
+    }
+    Ok(())
+}
+
+/// Loads and installs what the card lacks: two durable steps of class C, whose first look is the listing.
+async fn content(
+    port: &mut IssuancePort,
+    domain: &Domain,
+    session: &mut Session,
+    registry: &Registry,
+    order: &ApplicationOrder,
+    job: &mut Job,
+) -> Result<bool, Stop> {
+    let load_file = order.load_file.aid();
+    let installed = registry.application(&order.instance).is_some();
+    let on_card = registry.load_file(&load_file);
+    if let (Some(expected), Some(actual)) = (order.version, on_card.and_then(|entry| entry.version))
+        && expected != actual
+    {
+        return Err(IssueError::OtherVersion { load_file, expected, actual }.into());
+    }
+    let mut install = InstallForInstall::new(load_file, order.module, order.instance);
+    install.application_parameters = &order.parameters;
+    let load_input = Sha256::digest(order.load_file.as_bytes()).into();
+    let install_input = Sha256::digest(install.and_make_selectable()?.data()).into();
+
+    let loaded = installed || on_card.is_some();
+    let todo = [(steps::LOAD, loaded, load_input), (steps::INSTALL, installed, install_input)];
+    let lost = todo.iter().any(|(step, there, _)| job.step(step).is_done() && !there);
+    let other = todo.iter().any(|(step, there, input)| {
+        let step = job.step(step);
+        step.state == StepState::Pending && !there && step.intent.is_some_and(|intent| intent.input != *input)
+    });
+    if lost || other {
+        // Deleted by others, or the order was changed while nothing of it was on the card.
+        let _durable = job.record(port, &[Event::Gone]).await?;
+    }
+
+    if settle_by_listing(port, job, steps::LOAD, loaded).await? {
+        port.tell(Notice::Stage("loading the application"));
+        let permit = job.begin(port, steps::LOAD, intent(IdempotencyClass::Compare, load_input)).await?;
+        let listener = port.clone();
+        let progress = |done, total| listener.tell(Notice::Loading { done, total });
+        let limit = domain.max_command_data;
+        let channel = &mut session.opened.channel;
+        let result = procedure::load(port, channel, domain.facts.domain, &order.load_file, limit, progress).await;
+        job.settle(port, permit, outcome_of(&result)).await?;
+        result?;
+    }
+    if settle_by_listing(port, job, steps::INSTALL, installed).await? {
+        port.tell(Notice::Stage("installing the application"));
+        let permit = job.begin(port, steps::INSTALL, intent(IdempotencyClass::Compare, install_input)).await?;
+        let result = procedure::install(port, &mut session.opened.channel, &install).await;
+        job.settle(port, permit, outcome_of(&result)).await?;
+        result?;
+    }
+    Ok(!installed)
+}
+
+/// Settles a step by what the listing shows; `true` when it is left to do.
+async fn settle_by_listing(
+    port: &mut IssuancePort,
+    job: &mut Job,
+    name: &'static str,
+    there: bool,
+) -> Result<bool, Stop> {
+    let step = job.step(name);
+    let finding = match (there, step.is_in_doubt(), step.is_done()) {
+        (true, true, _) => Some(StepEvent::Succeeded { proof: Proof::Probe }),
+        (true, false, false) => Some(StepEvent::Succeeded { proof: Proof::Found }),
+        (false, true, _) => Some(StepEvent::NotDone),
+        _ => None,
+    };
+    if let Some(finding) = finding {
+        job.resolve(port, name, finding).await?;
+    }
+    Ok(!there)
+}
+
+/// Whether the application lacks its own keys. One that was personalized by others is left alone.
+fn needs_personalization(registry: &Registry, order: &ApplicationOrder, job: &Job) -> bool {
+    let master = job.step(steps::MASTER_KEY);
+    let on_card = registry.application(&order.instance).and_then(|entry| entry.life_cycle);
+    let by_others = master.intent.is_none() && on_card.is_some_and(LifeCycle::is_personalized);
+    !master.is_done() && !by_others
+}

@@ -1,0 +1,72 @@
+use cardwright_apdu::Aid;
+use cardwright_cos::{KeyHeader, KeyUpdate, Protection};
+use cardwright_gp::procedure::KeyCandidate;
+use cardwright_gp::{ChallengePolicy, LoadFile, SecurityLevel};
+use cardwright_keys::KeyRef;
+
+/// What a card is to become.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// Security level of the secure channels.
+    pub level: SecurityLevel,
+    /// Whether the card challenge is checked.
+    pub challenge: ChallengePolicy,
+    /// Key sets of the issuer security domain that the card may have now.
+    pub current_keys: Vec<KeyCandidate>,
+    /// Key sets that it shall get: the first whose kind fits the protocol counts.
+    pub new_keys: Vec<KeyCandidate>,
+    /// The applications, each a job of its own.
+    pub applications: Vec<ApplicationOrder>,
+    /// Try again although the card had too many failed authentications.
+    pub override_lockout: bool,
+    /// Try quarantined steps again.
+    pub release_quarantine: bool,
+}
+
+/// One application for the card.
+#[derive(Clone, Debug)]
+pub struct ApplicationOrder {
+    /// What to load, if the card lacks it.
+    pub load_file: LoadFile,
+    /// Version of the load file: major, minor. A card that tells another one is refused.
+    pub version: Option<(u8, u8)>,
+    /// Module in the load file.
+    pub module: Aid,
+    /// AID that the application gets.
+    pub instance: Aid,
+    /// Parameters of the application: the value of C9.
+    pub parameters: Vec<u8>,
+    /// Master key that the application is born with, before diversification by its serial number.
+    pub initial_master_key: KeyRef,
+    /// Card master key that it gets, before diversification.
+    pub master_key: KeyRef,
+    /// Maintenance key that it gets, before diversification.
+    pub maintenance_key: KeyRef,
+    /// Record of the master key.
+    pub master_update: KeyUpdate,
+    /// Record of the maintenance key.
+    pub maintenance_update: KeyUpdate,
+    /// Whether EXTERNAL AUTHENTICATE without data asks for the retry counter (ISO 7816-4 11.5.4).
+    pub tells_tries: bool,
+}
+
+impl ApplicationOrder {
+    /// Record of a card master key as PBOC applications have it: type F9, identifier 00, three tries.
+    #[must_use]
+    pub fn usual_master_update() -> KeyUpdate {
+        let header = KeyHeader::ExternalAuthentication {
+            use_right: 0xF0,
+            change_right: 0xF0,
+            next_state: 0xAA,
+            error_counter: 0x33,
+        };
+        KeyUpdate { kid: 0, header, protection: Protection::EncipheredMac }
+    }
+
+    /// Record of a maintenance key as PBOC applications have it: type F6, identifier 00, three tries.
+    #[must_use]
+    pub fn usual_maintenance_update() -> KeyUpdate {
+        let header = KeyHeader::LineProtection { use_right: 0xF0, change_right: 0xF0, error_counter: 0x33 };
+        KeyUpdate { kid: 0, header, protection: Protection::EncipheredMac }
+    }
+}

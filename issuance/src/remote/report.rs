@@ -1,0 +1,299 @@
+use std::fmt;
+
+use cardwright_apdu::{Aid, TransportErrorKind};
+use cardwright_gp::LifeCycle;
+use cardwright_gp::procedure::CardData;
+use cardwright_gp::command::Scope;
+use cardwright_gp::registry::Registry;
+use thiserror::Error;
+
+use crate::CardIdentity;
+use crate::job::JobError;
+use crate::journal::EntityError;
+use crate::store::StoreError;
+
+/// What a card is.
+#[derive(Clone, Debug)]
+pub struct CardFacts {
+    /// Its identity.
+    pub identity: CardIdentity,
+    /// Answer to reset.
+    pub atr: Vec<u8>,
+    /// AID of the issuer security domain, where the card tells it.
+    pub domain: Option<Aid>,
+    /// CPLC, card recognition data, key information.
+    pub data: CardData,
+}
+
+/// How far an application is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ApplicationStatus {
+    /// On the card, without its own keys.
+    Installed,
+    /// With the keys of the issuer.
+    Issued,
+    /// Issued, and use was reported.
+    Used,
+}
+
+impl fmt::Display for ApplicationStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Installed => "installed",
+            Self::Issued => "issued",
+            Self::Used => "used",
+        })
+    }
+}
+
+/// What kind of object a row shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The issuer security domain.
+    IssuerSecurityDomain,
+    /// A supplementary security domain.
+    SecurityDomain,
+    /// An application.
+    Application,
+    /// An executable load file.
+    LoadFile,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::IssuerSecurityDomain => "issuer security domain",
+            Self::SecurityDomain => "security domain",
+            Self::Application => "application",
+            Self::LoadFile => "load file",
+        })
+    }
+}
+
+/// One object on the card.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApplicationRow {
+    /// Its AID.
+    pub aid: Aid,
+    /// What it is.
+    pub kind: Kind,
+    /// Its life cycle state, where the card tells it.
+    pub life_cycle: Option<LifeCycle>,
+    /// Its life cycle state in the standard's words.
+    pub state: &'static str,
+    /// How far it is; only of applications.
+    pub status: Option<ApplicationStatus>,
+}
+
+impl ApplicationRow {
+    /// One row an entry of the registry; `uses` tells how often use of an application was reported.
+    pub(super) fn all(registry: &Registry, uses: impl Fn(&Aid) -> u64) -> Vec<Self> {
+        registry
+            .entries
+            .iter()
+            .map(|entry| {
+                let kind = match entry.scope {
+                    Scope::IssuerSecurityDomain => Kind::IssuerSecurityDomain,
+                    Scope::Applications if entry.privileges.is_security_domain() => Kind::SecurityDomain,
+                    Scope::Applications => Kind::Application,
+                    Scope::LoadFiles | Scope::LoadFilesAndModules => Kind::LoadFile,
+                };
+                let personalized = entry.life_cycle.is_some_and(LifeCycle::is_personalized);
+                let status = (kind == Kind::Application).then(|| match (personalized, uses(&entry.aid)) {
+                    (true, 1..) => ApplicationStatus::Used,
+                    (true, 0) => ApplicationStatus::Issued,
+                    (false, _) => ApplicationStatus::Installed,
+                });
+                let state = entry.life_cycle.map_or("not told", |life_cycle| life_cycle.name(entry.scope));
+                Self { aid: entry.aid, kind, life_cycle: entry.life_cycle, state, status }
+            })
+            .collect()
+    }
+}
+
+/// What a run brought about.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// What the card is.
+    pub card: CardFacts,
+    /// What was on it before.
+    pub before: Vec<ApplicationRow>,
+    /// What is on it now.
+    pub after: Vec<ApplicationRow>,
+    /// Secure channel protocol.
+    pub protocol: &'static str,
+    /// Version of the issuer security domain's keys now.
+    pub kvn: u8,
+    /// Whether anything had to be done.
+    pub changed: bool,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Outcome<T> {
+    /// All steps are proved.
+    Complete(T),
+    /// The card was torn out, or the line to it broke: what was under way is not known. Put the same card back and run
+    /// again with the same journal; it is then asked.
+    Interrupted(InterruptedDuring),
+    /// A step needs a person.
+    Quarantined {
+        /// Which step.
+        step: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What was under way when a run was interrupted.
+#[derive(Clone, Debug)]
+pub struct InterruptedDuring {
+    /// The command.
+    pub command: &'static str,
+    /// What happened to the transport.
+    pub kind: TransportErrorKind,
+}
+
+/// Why a run ended without an outcome.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum IssueError {
+    /// The secure channel's keys did not fit; counted for this card.
+    #[error("{source}; failed authentications of this card in a row: {failures}{}", if *failures >= crate::MAX_KEY_FAILURES { ", the next attempt needs an override" } else { "" })]
+    WrongKeys {
+        /// Failures in a row, this one included.
+        failures: u32,
+        /// What the card did.
+        source: cardwright_gp::Error,
+    },
+    /// Too many failed authentications: nothing was tried.
+    #[error(
+        "this card had {failures} failed authentications in a row; another one may lock it for ever. Find the right \
+         keys first; override only when you have them"
+    )]
+    LockedOut {
+        /// Failures in a row.
+        failures: u32,
+    },
+    /// The card has no identity, so that no job can be resumed with it.
+    #[error("the card tells no serial number: an issue that is interrupted could not be resumed")]
+    NoIdentity,
+    /// Another card than the one that the run began with.
+    #[error("this is another card: {actual} instead of {expected}; put the first one back")]
+    OtherCard {
+        /// Identity at the beginning.
+        expected: String,
+        /// Identity now.
+        actual: String,
+    },
+    /// The card has this load file in another version.
+    #[error(
+        "the card has load file {load_file} in version {}.{}, the order is for {}.{}: delete it first",
+        actual.0, actual.1, expected.0, expected.1
+    )]
+    OtherVersion {
+        /// AID of the load file.
+        load_file: Aid,
+        /// Version in the order.
+        expected: (u8, u8),
+        /// Version on the card.
+        actual: (u8, u8),
+    },
+    /// There is nothing of this AID on the card.
+    #[error("there is nothing with AID {aid} on the card")]
+    NotOnCard {
+        /// The AID.
+        aid: Aid,
+    },
+    /// The issuer security domain cannot be deleted.
+    #[error("{aid} is the issuer security domain, which cannot be deleted")]
+    IssuerSecurityDomain {
+        /// The AID.
+        aid: Aid,
+    },
+    /// Something depends on what is to be deleted.
+    #[error(
+        "{aid} has dependants on the card: {}; delete them first, or force it, which deletes them with it",
+        dependants.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    )]
+    HasDependants {
+        /// The AID.
+        aid: Aid,
+        /// What depends on it.
+        dependants: Vec<Aid>,
+    },
+    /// The application is personalized.
+    #[error("{aid} is personalized: its keys and data would be lost; force it if that is meant")]
+    Personalized {
+        /// The AID.
+        aid: Aid,
+    },
+    /// No new key set in the order fits the card's protocol.
+    #[error("the order has no new key set for {protocol}")]
+    NoNewKeys {
+        /// The protocol.
+        protocol: &'static str,
+    },
+    /// The application does not say what its keys are diversified with.
+    #[error("application {aid} gives no serial number when it is selected: its keys cannot be derived")]
+    NoSerialNumber {
+        /// Its AID.
+        aid: Aid,
+    },
+    /// GlobalPlatform.
+    #[error(transparent)]
+    Gp(#[from] cardwright_gp::Error),
+    /// The application.
+    #[error(transparent)]
+    Cos(#[from] cardwright_cos::Error),
+    /// The journal.
+    #[error(transparent)]
+    Job(#[from] JobError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An identity that cannot be an entity.
+    #[error(transparent)]
+    Entity(#[from] EntityError),
+}
+
+/// Why a stage stops: an error, or something that becomes an [`Outcome`].
+pub(super) enum Stop {
+    Error(IssueError),
+    Interrupted(InterruptedDuring),
+    Quarantined { step: String, reason: String },
+}
+
+impl Stop {
+    pub(super) fn into_outcome<T>(self) -> Result<Outcome<T>, IssueError> {
+        match self {
+            Self::Error(error) => Err(error),
+            Self::Interrupted(during) => Ok(Outcome::Interrupted(during)),
+            Self::Quarantined { step, reason } => Ok(Outcome::Quarantined { step, reason }),
+        }
+    }
+}
+
+impl<E: Into<IssueError>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        use cardwright_cos::Error as Cos;
+        use cardwright_gp::Error as Gp;
+        match error.into() {
+            IssueError::Gp(Gp::Transport { command, source }) | IssueError::Cos(Cos::Transport { command, source })
+                if !is_fault(&source.kind) =>
+            {
+                Self::Interrupted(InterruptedDuring { command, kind: source.kind })
+            }
+            IssueError::Job(JobError::AttemptsSpent { step, attempts, .. }) => {
+                Self::Quarantined { step, reason: format!("tried {attempts} times") }
+            }
+            error => Self::Error(error),
+        }
+    }
+}
+
+/// Whether what came back is wrong, rather than missing.
+fn is_fault(kind: &TransportErrorKind) -> bool {
+    matches!(kind, TransportErrorKind::Exchange(_) | TransportErrorKind::Diverged { .. })
+}
