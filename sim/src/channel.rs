@@ -73,7 +73,7 @@ impl Handshake {
         let mac_valid = channel.unwrap(command).is_some();
         let session = (cryptogram_valid && mac_valid).then(|| {
             channel.set_level(level);
-            Session { level, key_version: self.key_version, dek: self.dek, channel }
+            Session { level, dek: self.dek, channel }
         });
         Verdict { mac_valid, cryptogram_valid, session }
     }
@@ -108,8 +108,6 @@ impl Channel {
 pub(crate) struct Session {
     /// P1 of EXTERNAL AUTHENTICATE.
     pub(crate) level: u8,
-    /// The key version in use.
-    pub(crate) key_version: u8,
     pub(crate) dek: Dek,
     channel: Channel,
 }

@@ -1,6 +1,36 @@
 //! A software card with faults.
-#![allow(dead_code)]
+mod application;
+mod builder;
+mod cap;
+mod card;
 mod channel;
+mod config;
+mod cplc;
 mod crypto;
+mod data;
+mod faults;
+mod inspect;
+mod install;
+mod isd;
+mod keys;
+mod memory;
+mod pboc;
+mod put_key;
+mod reader;
+mod registry;
 mod scp02;
 mod scp03;
+mod status;
+mod store;
+mod wire;
+
+pub use application::{BUILT_INS, BuiltIn};
+pub use builder::{CardLifeCycle, JavaCardBuilder, StaticKeys};
+pub use card::{JavaCard, LogEntry};
+pub use config::{AesKeyLength, SecureChannelProtocol};
+pub use faults::{Fault, Faults};
+pub use keys::{Key, KeySet, KeyType};
+pub use pboc::{PbocApplication, PbocKey};
+pub use reader::{Chip, SimReader};
+pub use registry::{EntryKind, RegistryEntry};
+pub use store::{CardFile, CardFileError};
