@@ -92,6 +92,13 @@ impl JavaCard {
         card
     }
 
+    /// Another card with the same non-volatile memory, fresh from a reset, with an empty log: what this card would be
+    /// if the power failed now.
+    #[must_use]
+    pub fn twin(&self) -> Self {
+        Self::from_memory(self.memory.clone())
+    }
+
     /// Resets the card: sessions end, what has Card Reset privilege is selected. Gives the ATR.
     pub fn reset(&mut self) -> Vec<u8> {
         self.start_session();

@@ -5,6 +5,7 @@ use cardwright_apdu::StatusWord;
 use crate::card::JavaCard;
 
 /// Something that goes wrong at one command.
+#[derive(Debug)]
 pub enum Fault {
     /// The card is pulled out before it gets the command: nothing is executed, and the host cannot know that.
     CutBefore,
@@ -22,7 +23,7 @@ pub enum Fault {
 }
 
 /// Faults by the number of the command that they happen at, counted from 1 since the reader was opened.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Faults {
     planned: Vec<(u64, Fault)>,
 }

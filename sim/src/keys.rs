@@ -10,6 +10,8 @@ use crate::crypto::{Aes, TripleDes};
 pub(crate) const KEY_ENC: u8 = 1;
 pub(crate) const KEY_MAC: u8 = 2;
 pub(crate) const KEY_DEK: u8 = 3;
+/// The version of a maker's initial keys, outside of the range of PUT KEY.
+const INITIAL: u8 = 0xFF;
 
 /// What a key is for, as its type code says (GPCS table 11-16).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -77,7 +79,7 @@ impl Key {
     /// Key check value: three bytes of the encipherment of a block of 00 (DES) or 01 (AES) (GPCS B.6).
     #[must_use]
     pub fn check_value(&self) -> [u8; 3] {
-        let block = match (self.key_type, <&[u8; 16]>::try_from(&self.value[..])) {
+        match (self.key_type, <&[u8; 16]>::try_from(&self.value[..])) {
             (KeyType::Des, Ok(key)) => {
                 let mut block = [0; 8];
                 TripleDes::new(key).encrypt_ecb(&mut block);
@@ -88,8 +90,7 @@ impl Key {
                 [block[0], block[1], block[2]]
             }),
             (KeyType::Des, Err(_)) => [0; 3],
-        };
-        block
+        }
     }
 }
 
@@ -156,12 +157,17 @@ impl KeyStore {
         if version == 0 { complete.next() } else { complete.find(|set| set.version == version) }
     }
 
-    /// Adds keys under a version; all or none.
+    /// Adds keys under a version; all or none. A whole key set takes the place of the initial one, which PUT KEY cannot
+    /// name: cards that come with version FF do so, the standard does not say.
     pub(crate) fn add(&mut self, version: u8, keys: Vec<Key>) -> Result<(), KeyStoreError> {
         if keys.iter().any(|key| self.set(version).is_some_and(|set| set.key(key.id).is_some())) {
             return Err(KeyStoreError::Unfit);
         }
+        let replaces_initial = [KEY_ENC, KEY_MAC, KEY_DEK].iter().all(|id| keys.iter().any(|key| key.id == *id));
         self.insert(version, keys);
+        if replaces_initial && version != INITIAL {
+            self.sets.retain(|set| set.version != INITIAL);
+        }
         Ok(())
     }
 
@@ -240,6 +246,16 @@ mod tests {
         assert_eq!(store.replace(2, 5, vec![key(1, 3)]), Err(KeyStoreError::Unfit));
         assert_eq!(store.add(2, vec![key(3, 3), key(4, 3)]), Err(KeyStoreError::Unfit));
         assert_eq!(store.set(2).unwrap().keys.len(), 3);
+    }
+
+    #[test]
+    fn a_whole_set_takes_the_place_of_the_initial_keys() {
+        let mut store = KeyStore::default();
+        store.add(0xFF, vec![key(1, 0), key(2, 0)]).unwrap();
+        store.add(1, vec![key(1, 1)]).unwrap();
+        assert!(store.set(0xFF).is_some());
+        store.add(2, vec![key(1, 2), key(2, 2), key(3, 2)]).unwrap();
+        assert_eq!(store.sets.iter().map(|set| set.version).collect::<Vec<_>>(), [1, 2]);
     }
 
     #[test]

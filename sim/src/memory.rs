@@ -51,7 +51,7 @@ impl Memory {
     /// Random bytes, the same for the same seed and number of draws: `SHA-256(seed ‖ draw)`, up to 32.
     pub(crate) fn random<const N: usize>(&mut self) -> [u8; N] {
         const { assert!(N <= 32) };
-        self.draws += 1;
+        self.draws = self.draws.wrapping_add(1);
         let digest = Sha256::new()
             .chain_update(b"card randomness")
             .chain_update(self.config.seed.to_be_bytes())

@@ -76,7 +76,7 @@ impl Dek {
     fn open(&self, block: &[u8]) -> Option<Vec<u8>> {
         match self {
             Self::TripleDes(key) => {
-                let bare = block.len() % DES_BLOCK == 0;
+                let bare = block.len().is_multiple_of(DES_BLOCK);
                 let (length, cipher) = if bare { (block.len(), block) } else { with_length(block)? };
                 if cipher.len() % DES_BLOCK != 0 {
                     return None;

@@ -2,11 +2,12 @@
 
 use cardwright_apdu::{Transport, TransportError, TransportErrorKind};
 
-use crate::card::JavaCard;
+use crate::card::{JavaCard, LogEntry};
 use crate::faults::{Fault, Faults};
 use crate::store::{CardFile, CardFileError};
 
 /// A card in memory or in a file.
+#[derive(Debug)]
 pub enum Chip {
     /// In memory.
     Memory(Box<JavaCard>),
@@ -36,6 +37,14 @@ impl Chip {
         }
     }
 
+    /// The log and nothing else: a command has to go through the file.
+    fn card_mut(&mut self) -> &mut JavaCard {
+        match self {
+            Self::Memory(card) => card,
+            Self::File(card) => card.card_mut(),
+        }
+    }
+
     fn process(&mut self, command: &[u8]) -> Result<Vec<u8>, CardFileError> {
         match self {
             Self::Memory(card) => Ok(card.process(command)),
@@ -55,6 +64,7 @@ impl Chip {
 ///
 /// Commands are counted from 1 since the reader was opened; what is sent while no card is in the reader does not
 /// count.
+#[derive(Debug)]
 pub struct SimReader {
     chip: Chip,
     inserted: bool,
@@ -124,6 +134,16 @@ impl SimReader {
     #[must_use]
     pub fn card(&self) -> &JavaCard {
         self.chip.card()
+    }
+
+    /// Takes what the card's log holds; see [`JavaCard::take_log`].
+    pub fn take_log(&mut self) -> Vec<LogEntry> {
+        self.chip.card_mut().take_log()
+    }
+
+    /// Switches the card's log on or off; see [`JavaCard::set_log`].
+    pub fn set_log(&mut self, on: bool) {
+        self.chip.card_mut().set_log(on);
     }
 
     /// Cards that were swapped against others, the first one first.

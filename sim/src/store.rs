@@ -1,6 +1,7 @@
 //! A card in a file: its non-volatile memory, written before each response goes out.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -167,10 +168,20 @@ impl CardFile {
         &self.card
     }
 
+    pub(crate) fn card_mut(&mut self) -> &mut JavaCard {
+        &mut self.card
+    }
+
     /// Where the card is stored.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+impl fmt::Debug for CardFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CardFile({}, {:?})", self.path.display(), self.card)
     }
 }
 
