@@ -32,7 +32,7 @@ pub(crate) enum Installed {
 /// What an application keeps while it is selected.
 #[derive(Clone, Default)]
 pub(crate) struct ApplicationSession {
-    /// The challenge given to the command before: a block, and whether it was drawn for this command.
+    /// The challenge that the command before asked for, as a block.
     pub(crate) challenge: Option<[u8; 8]>,
     /// Whether the card master key was authenticated with.
     pub(crate) authenticated: bool,
@@ -81,7 +81,7 @@ pub(crate) fn fci(aid: &Aid, proprietary: &[u8]) -> Vec<u8> {
     fci
 }
 
-/// A response to a failed command.
+/// The answer as a response.
 pub(crate) fn response(answer: Answer) -> ResponseApdu {
     answer.unwrap_or_else(ResponseApdu::status)
 }

@@ -200,3 +200,22 @@ fn memory_runs_out() {
     assert_eq!(host.sw("80E60200", &for_load(&[])), 0x9000);
     assert_eq!(host.load(&load_file(&block())), [0x9000, 0x6A84]);
 }
+
+#[test]
+fn an_application_with_card_reset_is_selected_after_a_reset() {
+    let mut host = Host::with_instance();
+    let aid = "A00000038698070103";
+    let install = |privileges: &[u8]| {
+        let aids = [lv(&hex(PACKAGE)), lv(&hex(MODULE)), lv(&hex(aid))].concat();
+        [aids, lv(privileges), lv(&hex("C900")), lv(&[])].concat()
+    };
+    assert_eq!(host.sw("80E60400", &install(&[0x04])), 0x6A80);
+    assert_eq!(host.sw("80E60C00", &install(&[0x80])), 0x6A80);
+    assert_eq!(host.sw("80E60C00", &install(&[0x00, 0x00])), 0x6A80);
+    assert_eq!(host.sw("80E60C00", &install(&[0x04, 0x00, 0x00])), 0x9000);
+    assert_eq!(host.card.registry()[0].privileges, [0x9A, 0xFE, 0x80]);
+    host.card.reset();
+    assert_eq!(host.bare(&hex("0084000008")).1, 0x9000);
+    assert_eq!(host.sw("00A40400", &[]), 0x9000);
+    assert_eq!(host.bare(&hex("0084000008")).1, 0x6D00);
+}

@@ -110,3 +110,36 @@ fn card_states_follow_each_other() {
     assert_eq!(host.sw("80CA9F7F", &[]), 0x9000);
     assert_eq!(host.card.life_cycle(), CardLifeCycle::Terminated.code());
 }
+
+#[test]
+fn the_issuer_stores_data_objects_in_order() {
+    let mut host = Host::open();
+    let mut store = |header: &str, data: &str| host.bare(&command(header, &hex(data))).1;
+    assert_eq!(store("80E21001", "4202AABB"), 0x6A86);
+    assert_eq!(store("80E21000", "4202AABB"), 0x9000);
+    assert_eq!(store("80E21000", "4503010203"), 0x6A86);
+    assert_eq!(store("80E28800", "0070054503010203"), 0x9000);
+    assert_eq!(store("80E29000", "C1020000"), 0x6A80);
+    assert_eq!(store("80E29000", "4205AABB"), 0x6A80);
+    assert_eq!(store("80E2F000", "4202AABB"), 0x6A86);
+    assert_eq!(store("80E29000", "4F09A00000015100000001"), 0x9000);
+    let (fci, sw) = host.bare(&hex("00A4040009A00000015100000001"));
+    assert_eq!((&fci[2..4], sw), (&hex("8409")[..], 0x9000));
+    assert_eq!(host.bare(&command("80CA0042", &[])).0, hex("4202AABB"));
+    assert_eq!(host.bare(&command("80CA0045", &[])).0, hex("4503010203"));
+    // What was stored is there after a power failure, the session is not.
+    let mut twin = host.card.twin();
+    assert_eq!(twin.process(&hex("00CA004200")), hex("AABB9000"));
+    assert_eq!(twin.process(&hex("80F28002024F0000")), hex("6982"));
+}
+
+#[test]
+fn a_wrong_mac_or_another_order_aborts_the_session() {
+    for mut host in each_protocol() {
+        assert_eq!(host.authenticate(0x01), 0x9000);
+        assert_eq!(host.secured("80F28002", &hex("4F00")).1, 0x9000);
+        let repeated = host.card.log().last().unwrap().command.clone();
+        assert_eq!(host.bare(&repeated).1, 0x6982);
+        assert_eq!(host.secured("80F28002", &hex("4F00")).1, 0x6982);
+    }
+}
