@@ -1,1 +1,86 @@
 //! A software card with faults.
+//!
+//! [`JavaCard`] is a Java Card with an issuer security domain, in process: it speaks SCP02 or SCP03, loads and installs
+//! load files, replaces keys, keeps a registry, and answers what is wrong with the status words of the standard. It is
+//! written from the texts of GlobalPlatform Card Specification 2.3.1 (GPCS) and its Amendment D 1.1.1 (Amd D), and
+//! shares no code with the crates that talk to cards: when the two understand each other, both have read the standard.
+//!
+//! [`SimReader`] is a reader with such a card in it, a [`Transport`](cardwright_apdu::Transport) with planned
+//! [`Faults`]: the card is pulled out before or after a command, an answer is altered, another card lies in the reader.
+//! [`CardFile`] keeps a card's non-volatile memory in a file, so that it outlives the process, however that ends.
+//!
+//! ```
+//! use cardwright_apdu::{CommandApdu, Delivery, Ne, StatusWord, Transport};
+//! use cardwright_sim::{Fault, Faults, JavaCard, SecureChannelProtocol, SimReader};
+//!
+//! let card = JavaCard::builder()
+//!     .protocol(SecureChannelProtocol::Scp02 { pseudo_random: false })
+//!     .seed(42)
+//!     .build();
+//! let mut reader = SimReader::new(card).with_faults(Faults::none().at(2, Fault::CutAfter));
+//!
+//! let select = CommandApdu::new(0x00, 0xA4, 0x04, 0x00).with_ne(Ne::MAX_SHORT);
+//! assert_eq!(reader.exchange(&select)?.sw(), StatusWord::OK);
+//! assert_eq!(reader.exchange(&select).unwrap_err().delivery, Delivery::Unknown);
+//!
+//! reader.reinsert();
+//! assert_eq!(reader.exchange(&select)?.sw(), StatusWord::OK);
+//! assert_eq!((reader.commands(), reader.card().executed()), (3, 3));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Where things are
+//!
+//! ```text
+//! SimReader (faults) -> CardFile (persistence) -> JavaCard: OPEN (selection, T=0)
+//!                                                   |-> issuer security domain: channel -> SCP02 | SCP03
+//!                                                   |     INSTALL, LOAD, DELETE, PUT KEY, GET STATUS, SET STATUS, ..
+//!                                                   `-> applications: PbocApplication, inert ones
+//! ```
+//!
+//! # Limits
+//!
+//! No bytecode is run: an instance of a module that [`BUILT_INS`] names has a built-in application, any other answers
+//! SELECT alone. There is one logical channel and no security domain but the issuer's, so no delegated management, DAP,
+//! tokens or receipts. Command chaining, BEGIN and END R-MAC SESSION, INSTALL [for personalization], [for extradition]
+//! and [for registry update] are not supported. Keys can be read by tests ([`JavaCard::key_sets`]) and lie in the
+//! card's file in the clear: put none but test keys into it.
+
+mod application;
+mod builder;
+mod cap;
+mod card;
+mod channel;
+mod config;
+mod cplc;
+mod crypto;
+mod data;
+mod faults;
+mod inspect;
+mod install;
+mod isd;
+mod keys;
+mod memory;
+mod pboc;
+mod put_key;
+mod reader;
+mod registry;
+mod scp02;
+mod scp03;
+mod status;
+mod store;
+mod wire;
+
+pub use application::{BUILT_INS, BuiltIn};
+pub use builder::{CardLifeCycle, JavaCardBuilder, StaticKeys};
+pub use card::{JavaCard, LogEntry};
+pub use config::{AesKeyLength, SecureChannelProtocol};
+pub use faults::{Fault, Faults};
+pub use keys::{Key, KeySet, KeyType};
+pub use pboc::{PbocApplication, PbocKey};
+pub use reader::{Chip, SimReader};
+pub use registry::{EntryKind, RegistryEntry};
+pub use store::{CardFile, CardFileError};
+
+#[cfg(test)]
+mod tests;

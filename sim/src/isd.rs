@@ -1,0 +1,221 @@
+//! The issuer security domain: opening a secure channel, and which command goes where.
+
+use cardwright_apdu::tlv::{self, Tag};
+use cardwright_apdu::{CommandApdu, CommandApduRef, Instruction, StatusWord};
+
+use crate::application::{fci, response};
+use crate::card::{Answer, Executed, JavaCard, done};
+use crate::channel::{Dek, Handshake, ProtocolHandshake, SecureChannel, Session};
+use crate::config::SecureChannelProtocol;
+use crate::crypto::Aes;
+use crate::keys::KeyType;
+use crate::registry::CARD_LOCKED;
+use crate::{scp02, scp03};
+
+/// The greatest sequence counter of SCP02; it is not reset to zero (GPCS E.1.2).
+const SCP02_COUNTER_MAX: u32 = 0xFFFF;
+/// The greatest sequence counter of SCP03 (Amd D 6.2.2.1).
+const SCP03_COUNTER_MAX: u32 = 0xFF_FFFF;
+
+impl JavaCard {
+    /// A command while the issuer security domain is selected (GPCS 10.2, E.1.6; Amd D 5.6).
+    pub(crate) fn issuer_security_domain(&mut self, command: &CommandApduRef<'_>) -> Executed {
+        if command.ins != Instruction::LOAD {
+            self.session.load = None;
+        }
+        if command.ins == Instruction::INITIALIZE_UPDATE && command.cla.0 == 0x80 {
+            self.session.channel = SecureChannel::Closed;
+            return Executed::bare(self.initialize_update(command));
+        }
+        match std::mem::take(&mut self.session.channel) {
+            SecureChannel::Initiated(handshake) if command.ins == Instruction::EXTERNAL_AUTHENTICATE => {
+                Executed::bare(self.external_authenticate(handshake, command))
+            }
+            SecureChannel::Open(mut session) => match session.unwrap(command) {
+                Some(plain) => {
+                    let answer = response(self.secured_command(&plain, Some(&session)));
+                    let protected = session.wrap(answer.clone());
+                    self.session.channel = SecureChannel::Open(session);
+                    Executed { command: Some(plain), plain: answer, protected }
+                }
+                None => {
+                    self.session.channel = SecureChannel::Aborted;
+                    self.session.load = None;
+                    Executed::bare(Err(StatusWord::SECURITY_NOT_SATISFIED))
+                }
+            },
+            SecureChannel::Aborted => {
+                self.session.channel = SecureChannel::Aborted;
+                Executed::bare(Err(StatusWord::SECURITY_NOT_SATISFIED))
+            }
+            closed => {
+                self.session.channel = closed;
+                Executed::bare(self.secured_command(&command.to_owned(), None))
+            }
+        }
+    }
+
+    /// INITIALIZE UPDATE (GPCS E.5.1, Amd D 7.1.1).
+    fn initialize_update(&mut self, command: &CommandApduRef<'_>) -> Answer {
+        if command.p2 != 0x00 {
+            return Err(StatusWord::INCORRECT_P1_P2);
+        }
+        let host_challenge: [u8; 8] = command.data.try_into().map_err(|_| StatusWord::WRONG_LENGTH)?;
+        let protocol = self.memory.config.protocol;
+        let key_type = match protocol {
+            SecureChannelProtocol::Scp02 { .. } => KeyType::Des,
+            SecureChannelProtocol::Scp03 { .. } => KeyType::Aes,
+        };
+        let set = self.memory.keys.channel_set(command.p1, key_type).ok_or(StatusWord::REFERENCED_DATA_NOT_FOUND)?;
+        if set.failures >= self.memory.config.max_failures {
+            return Err(StatusWord::AUTHENTICATION_BLOCKED);
+        }
+        let (version, counter) = (set.version, set.sequence_counter);
+        let [enc, mac, dek] = set.channel_keys(key_type).ok_or(StatusWord::REFERENCED_DATA_NOT_FOUND)?;
+        let [enc, mac, dek] = [enc, mac, dek].map(|key| key.value.clone());
+
+        let mut answer = self.memory.config.key_diversification.to_vec();
+        answer.extend_from_slice(&[version, protocol.identifier()]);
+        let (handshake, dek) = match protocol {
+            SecureChannelProtocol::Scp02 { pseudo_random } => {
+                if counter >= SCP02_COUNTER_MAX {
+                    return Err(StatusWord::CONDITIONS_NOT_SATISFIED);
+                }
+                let key = |key: &[u8]| <[u8; 16]>::try_from(key).map_err(|_| StatusWord::REFERENCED_DATA_NOT_FOUND);
+                let counter = (counter as u16).to_be_bytes();
+                let keys = scp02::SessionKeys::derive(&key(&enc)?, &key(&mac)?, &key(&dek)?, counter);
+                let card_challenge =
+                    if pseudo_random { keys.card_challenge(self.memory.isd.as_bytes()) } else { self.memory.random() };
+                let dek = Dek::TripleDes(keys.dek);
+                let handshake = scp02::Handshake { keys, host_challenge, counter, card_challenge };
+                answer.extend_from_slice(&counter);
+                answer.extend_from_slice(&card_challenge);
+                answer.extend_from_slice(&handshake.card_cryptogram());
+                (ProtocolHandshake::Scp02(handshake), dek)
+            }
+            SecureChannelProtocol::Scp03 { i, .. } => {
+                let pseudo_random = i & 0x10 != 0;
+                let mut counter_bytes = [0; 3];
+                let card_challenge = if pseudo_random {
+                    if counter >= SCP03_COUNTER_MAX {
+                        return Err(StatusWord::CONDITIONS_NOT_SATISFIED);
+                    }
+                    counter_bytes.copy_from_slice(&(counter + 1).to_be_bytes()[1..]);
+                    if let Some(set) = self.memory.keys.set_mut(version) {
+                        set.sequence_counter = counter + 1;
+                    }
+                    let key_enc = Aes::new(&enc).ok_or(StatusWord::REFERENCED_DATA_NOT_FOUND)?;
+                    scp03::card_challenge(&key_enc, counter_bytes, self.memory.isd.as_bytes())
+                } else {
+                    self.memory.random()
+                };
+                let handshake = scp03::Handshake::new(&enc, &mac, host_challenge, card_challenge)
+                    .ok_or(StatusWord::REFERENCED_DATA_NOT_FOUND)?;
+                answer.push(i);
+                answer.extend_from_slice(&card_challenge);
+                answer.extend_from_slice(&handshake.card_cryptogram());
+                if pseudo_random {
+                    answer.extend_from_slice(&counter_bytes);
+                }
+                (ProtocolHandshake::Scp03(Box::new(handshake)), Dek::Aes(dek))
+            }
+        };
+        self.session.channel = SecureChannel::Initiated(Handshake { key_version: version, protocol: handshake, dek });
+        done(answer)
+    }
+
+    /// EXTERNAL AUTHENTICATE (GPCS E.5.2, Amd D 7.1.2). Whatever it comes to, it takes an INITIALIZE UPDATE before
+    /// the next one.
+    fn external_authenticate(&mut self, handshake: Handshake, command: &CommandApduRef<'_>) -> Answer {
+        if command.cla.0 != 0x84 {
+            return Err(StatusWord::CLA_NOT_SUPPORTED);
+        }
+        if command.p2 != 0x00 || !self.memory.config.protocol.has_level(command.p1) {
+            return Err(StatusWord::INCORRECT_P1_P2);
+        }
+        if command.data.len() != 16 {
+            return Err(StatusWord::WRONG_LENGTH);
+        }
+        let max_failures = self.memory.config.max_failures;
+        let set = self.memory.keys.set_mut(handshake.key_version).ok_or(StatusWord::CONDITIONS_NOT_SATISFIED)?;
+        if set.failures >= max_failures {
+            return Err(StatusWord::AUTHENTICATION_BLOCKED);
+        }
+        let counts_sessions = matches!(handshake.protocol, ProtocolHandshake::Scp02(_));
+        let verdict = handshake.authenticate(command, command.p1);
+        if verdict.mac_valid && counts_sessions {
+            set.sequence_counter += 1;
+        }
+        match verdict.session {
+            Some(session) => {
+                set.failures = 0;
+                self.session.channel = SecureChannel::Open(session);
+                done(Vec::new())
+            }
+            None => {
+                set.failures += 1;
+                Err(if verdict.cryptogram_valid {
+                    StatusWord::SECURITY_NOT_SATISFIED
+                } else {
+                    StatusWord::AUTHENTICATION_FAILED
+                })
+            }
+        }
+    }
+
+    /// A command whose security was checked (GPCS table 11-2: all but GET DATA want AUTHENTICATED).
+    fn secured_command(&mut self, command: &CommandApdu, session: Option<&Session>) -> Answer {
+        let is_gp = command.class().0 & 0x80 != 0;
+        match command.instruction() {
+            Instruction::GET_DATA => return self.get_data(command),
+            Instruction::EXTERNAL_AUTHENTICATE => return Err(StatusWord::CONDITIONS_NOT_SATISFIED),
+            Instruction::SELECT if !is_gp => return Err(StatusWord::INCORRECT_P1_P2),
+            Instruction::GET_STATUS
+            | Instruction::SET_STATUS
+            | Instruction::INSTALL
+            | Instruction::LOAD
+            | Instruction::DELETE
+            | Instruction::PUT_KEY
+            | Instruction::STORE_DATA
+            | Instruction::INITIALIZE_UPDATE
+                if !is_gp =>
+            {
+                return Err(StatusWord::CLA_NOT_SUPPORTED);
+            }
+            Instruction::GET_STATUS
+            | Instruction::SET_STATUS
+            | Instruction::INSTALL
+            | Instruction::LOAD
+            | Instruction::DELETE
+            | Instruction::PUT_KEY
+            | Instruction::STORE_DATA => {}
+            Instruction::INITIALIZE_UPDATE => return Err(StatusWord::CLA_NOT_SUPPORTED),
+            _ => return Err(StatusWord::INS_NOT_SUPPORTED),
+        }
+        let session = session.ok_or(StatusWord::SECURITY_NOT_SATISFIED)?;
+        match command.instruction() {
+            Instruction::GET_STATUS => return self.get_status(command, session.longest_response()),
+            Instruction::SET_STATUS => return self.set_status(command),
+            _ => {}
+        }
+        // No content changes in CARD_LOCKED (GPCS 5.1.1.4).
+        if self.memory.life_cycle == CARD_LOCKED {
+            return Err(StatusWord::CONDITIONS_NOT_SATISFIED);
+        }
+        match command.instruction() {
+            Instruction::INSTALL => self.install(command),
+            Instruction::LOAD => self.load(command),
+            Instruction::DELETE => self.delete(command),
+            Instruction::PUT_KEY => self.put_key(command, &session.dek),
+            _ => self.store_data(command),
+        }
+    }
+
+    /// File control information of the issuer security domain (GPCS table 11-82).
+    pub(crate) fn isd_fci(&self) -> Vec<u8> {
+        let mut proprietary = Vec::new();
+        tlv::push(&mut proprietary, Tag(0x73), &self.recognition_data());
+        tlv::push(&mut proprietary, Tag(0x9F65), &[0xFF]);
+        fci(&self.memory.isd, &proprietary)
+    }
+}
