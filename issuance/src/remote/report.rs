@@ -2,8 +2,8 @@ use std::fmt;
 
 use cardwright_apdu::{Aid, TransportErrorKind};
 use cardwright_gp::LifeCycle;
-use cardwright_gp::procedure::CardData;
 use cardwright_gp::command::Scope;
+use cardwright_gp::procedure::CardData;
 use cardwright_gp::registry::Registry;
 use thiserror::Error;
 

@@ -106,7 +106,7 @@ pub(super) fn histories_are_kept_apart<F: Factory>() {
     assert_eq!(bodies("card/1"), [0, 3, 6, 9]);
     assert_eq!(bodies("card/10"), [1, 4, 7, 10]);
     assert_eq!(bodies("job/1"), [2, 5, 8, 11]);
-    assert_eq!(bodies("card"), []);
+    assert!(bodies("card").is_empty());
 }
 
 pub(super) fn entities_are_found_by_prefix<F: Factory>() {

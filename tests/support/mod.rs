@@ -1,0 +1,152 @@
+//! A card, a journal and an order: what the tests of remote issuing share.
+
+#![allow(dead_code, missing_docs, unreachable_pub, reason = "each test takes what it needs")]
+
+use cardwright::apdu::Aid;
+use cardwright::gp::load_file::CapFile;
+use cardwright::gp::procedure::{KeyCandidate, KeyScheme};
+use cardwright::gp::{ChallengePolicy, DescriptorPolicy, SecurityLevel};
+use cardwright::issuance::remote::{self, ApplicationOrder, IssueError, Order, Outcome, Report};
+use cardwright::issuance::store::Store;
+use cardwright::issuance::{Conversation, Driver};
+use cardwright::keys::{KeyKind, KeyRef, SoftwareKeys};
+use cardwright_capgen::CapBuilder;
+use cardwright_sim::{Faults, JavaCard, SecureChannelProtocol, SimReader};
+
+pub const TEST_KEY: &str = "404142434445464748494A4B4C4D4E4F";
+
+pub fn aid(text: &str) -> Aid {
+    text.parse().unwrap()
+}
+
+pub fn instance() -> Aid {
+    aid("A00000038698070101")
+}
+
+pub fn package() -> Aid {
+    aid("A0000003869807")
+}
+
+/// Published test keys under the names that the orders use.
+pub fn keys() -> SoftwareKeys {
+    let mut keys = SoftwareKeys::new();
+    let test = hex::decode(TEST_KEY).unwrap();
+    let pboc = hex::decode("00112233445566778899AABBCCDDEEFF").unwrap();
+    for (name, kind, value) in [
+        ("test-aes", KeyKind::Aes, &test),
+        ("test-des", KeyKind::Tdes, &test),
+        ("domain-aes", KeyKind::Aes, &hex::decode("000102030405060708090A0B0C0D0E0F").unwrap()),
+        ("domain-des", KeyKind::Tdes, &hex::decode("A1A2A3A4A1A2A3A4A1A2A3A4A1A2A3A4").unwrap()),
+        ("application-initial", KeyKind::Tdes, &pboc),
+        ("application-master", KeyKind::Tdes, &hex::decode("11223344556677888877665544332211").unwrap()),
+        ("application-maintenance", KeyKind::Tdes, &hex::decode("FFEEDDCCBBAA99887766554433221100").unwrap()),
+    ] {
+        keys.insert(name, kind, value).unwrap();
+    }
+    keys
+}
+
+/// An order for a CAP file of about this many bytes.
+pub fn order(cap_size: usize) -> Order {
+    let archive = CapBuilder::new(package()).applet(instance()).min_data_block_len(cap_size).archive().unwrap();
+    let cap = CapFile::parse(&archive).unwrap();
+    let candidate = |name: &str, kind, scheme| KeyCandidate::new(KeyRef::new(name), kind, scheme);
+    Order {
+        level: SecurityLevel::C_DECRYPTION,
+        challenge: ChallengePolicy::Require,
+        current_keys: vec![
+            candidate("test-aes", KeyKind::Aes, KeyScheme::AsIs),
+            candidate("test-des", KeyKind::Tdes, KeyScheme::AsIs),
+        ],
+        new_keys: vec![
+            candidate("domain-aes", KeyKind::Aes, KeyScheme::Kdf3),
+            candidate("domain-des", KeyKind::Tdes, KeyScheme::Emv),
+        ],
+        applications: vec![ApplicationOrder {
+            load_file: cap.to_load_file(DescriptorPolicy::Omit).unwrap(),
+            version: Some((1, 0)),
+            module: instance(),
+            instance: instance(),
+            parameters: Vec::new(),
+            initial_master_key: KeyRef::new("application-initial"),
+            master_key: KeyRef::new("application-master"),
+            maintenance_key: KeyRef::new("application-maintenance"),
+            master_update: ApplicationOrder::usual_master_update(),
+            maintenance_update: ApplicationOrder::usual_maintenance_update(),
+            tells_tries: true,
+        }],
+        override_lockout: false,
+        release_quarantine: false,
+    }
+}
+
+pub fn card(protocol: SecureChannelProtocol) -> JavaCard {
+    JavaCard::builder().protocol(protocol).seed(7).build()
+}
+
+/// Runs a machine against the card in the reader; time and randomness come from counters.
+pub fn drive<T>(
+    conversation: Conversation<Result<Outcome<T>, IssueError>>,
+    reader: &mut SimReader,
+    store: &mut dyn Store,
+) -> Result<Outcome<T>, IssueError> {
+    drive_with(conversation, reader, store, &mut keys())
+}
+
+pub fn drive_with<T>(
+    conversation: Conversation<Result<Outcome<T>, IssueError>>,
+    reader: &mut SimReader,
+    store: &mut dyn Store,
+    keys: &mut SoftwareKeys,
+) -> Result<Outcome<T>, IssueError> {
+    let mut time = 1_700_000_000_000;
+    let mut nonce = 0u64;
+    Driver {
+        card: reader,
+        keys,
+        store,
+        clock: &mut || {
+            time += 1;
+            time
+        },
+        random: &mut || {
+            nonce += 1;
+            nonce.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes()
+        },
+        notice: &mut |_| {},
+    }
+    .run(conversation)
+    .unwrap()
+}
+
+/// One run of the order, with faults.
+pub fn issue(
+    order: &Order,
+    card: JavaCard,
+    store: &mut dyn Store,
+    faults: Faults,
+) -> (Result<Outcome<Report>, IssueError>, SimReader) {
+    let mut reader = SimReader::new(card).with_faults(faults);
+    let outcome = drive(remote::issue(order.clone()), &mut reader, store);
+    (outcome, reader)
+}
+
+pub fn is_complete(outcome: &Result<Outcome<Report>, IssueError>) -> bool {
+    matches!(outcome, Ok(Outcome::Complete(_)))
+}
+
+/// Everything on the card that counts, as text: registry, keys of the domain, keys of the application.
+pub fn snapshot(card: &JavaCard) -> String {
+    let mut lines: Vec<String> = card.registry().iter().map(|entry| format!("{entry:?}")).collect();
+    for set in card.key_sets() {
+        for key in &set.keys {
+            lines.push(format!("domain key {:02X}/{:02X} {}", set.version, key.id, hex::encode(&key.value)));
+        }
+    }
+    if let Some(application) = card.pboc_application(&instance()) {
+        lines.push(format!("master {}", hex::encode(application.master_key().value())));
+        lines.push(format!("maintenance {}", hex::encode(application.maintenance_key().value())));
+        lines.push(format!("tries {}", application.master_key().tries_left()));
+    }
+    lines.join("\n")
+}
