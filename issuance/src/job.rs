@@ -232,7 +232,7 @@ impl Job {
         let words = match &event {
             StepEvent::Begun { .. } => "begun",
             StepEvent::Succeeded { proof: Proof::Answer } => "done",
-            StepEvent::Succeeded { proof: Proof::Probe } => "done before, as the card shows",
+            StepEvent::Succeeded { proof: Proof::Probe } => "done, as the card shows",
             StepEvent::Succeeded { proof: Proof::Found } => "there already",
             StepEvent::Failed { .. } => "refused by the card",
             StepEvent::Lost => "outcome not known",

@@ -24,11 +24,13 @@ mod issue;
 mod order;
 mod personalize;
 mod report;
+mod usage;
 
 pub use delete::{DeleteOrder, delete};
 pub use issue::issue;
 pub use order::{ApplicationOrder, Order};
 pub use report::{ApplicationRow, ApplicationStatus, CardFacts, InterruptedDuring, IssueError, Kind, Outcome, Report};
+pub use usage::record_use;
 
 /// Names of the steps in the journal.
 pub mod steps {

@@ -1,0 +1,112 @@
+use std::path::PathBuf;
+
+use cardwright::apdu::Aid;
+use cardwright::gp::SecurityLevel;
+use cardwright_sim::{AesKeyLength, SecureChannelProtocol};
+use clap::{Parser, ValueEnum};
+
+/// Issues one Java-card payment card on a software card, with published test keys.
+///
+/// The card keeps its memory in one file, the record of every step lies in another: run the same command again, and the
+/// card is finished from wherever it was, after --cut, after Ctrl-C, after a crash.
+#[derive(Debug, Parser)]
+#[command(
+    name = "issue",
+    version,
+    after_help = "Exit status: 0 the card is complete; 1 an error; 2 wrong usage; 3 the card was torn out, run again; \
+                  4 a step needs a person."
+)]
+pub(crate) struct Options {
+    /// Secure channel protocol of a card that is made new.
+    #[arg(long, value_enum, default_value = "03")]
+    pub(crate) scp: Scp,
+
+    /// Security level of the secure channel: 00, 01, 03, and 11, 13, 33 with SCP03.
+    #[arg(long, default_value = "03", value_parser = level)]
+    pub(crate) level: SecurityLevel,
+
+    /// CAP file to load; by default one that the program makes.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cap: Option<PathBuf>,
+
+    /// Memory of the software card; made when it is not there. By default beside the journal.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) card: Option<PathBuf>,
+
+    /// The record of every step; made when it is not there.
+    #[arg(long, value_name = "FILE", default_value = "issue.journal")]
+    pub(crate) journal: PathBuf,
+
+    /// Shows every command in words, without its data.
+    #[arg(long)]
+    pub(crate) trace: bool,
+
+    /// Writes every exchange, bytes and all, to a trace file (JSON lines) that can be replayed.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
+
+    /// Makes the run, and a new card, the same each time. For tests: challenges are then no longer random.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) seed: Option<u64>,
+
+    /// Tears the card out before command N is executed.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) cut: Option<u64>,
+
+    /// With --cut: command N is executed, and its answer lost.
+    #[arg(long, requires = "cut")]
+    pub(crate) executed: bool,
+
+    /// Deletes this application or load file, and does nothing else.
+    #[arg(long, value_name = "AID", conflicts_with = "used")]
+    pub(crate) delete: Option<Aid>,
+
+    /// With --delete: also what depends on it, and personalized applications.
+    #[arg(long, requires = "delete")]
+    pub(crate) force: bool,
+
+    /// Records that this application was used, and does nothing else.
+    #[arg(long, value_name = "AID")]
+    pub(crate) used: Option<Aid>,
+
+    /// Tries again although two authentications of this card failed in a row. It may lock the card for ever.
+    #[arg(long)]
+    pub(crate) override_lockout: bool,
+
+    /// Tries steps again that wait for a person.
+    #[arg(long)]
+    pub(crate) release_quarantine: bool,
+}
+
+/// Secure channel protocol by number.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Scp {
+    /// SCP02, i = 55.
+    #[value(name = "02")]
+    Scp02,
+    /// SCP03, i = 70, AES-128.
+    #[value(name = "03")]
+    Scp03,
+}
+
+impl From<Scp> for SecureChannelProtocol {
+    fn from(scp: Scp) -> Self {
+        match scp {
+            Scp::Scp02 => Self::Scp02 { pseudo_random: true },
+            Scp::Scp03 => Self::Scp03 { i: 0x70, key_length: AesKeyLength::Aes128 },
+        }
+    }
+}
+
+impl Options {
+    pub(crate) fn card_path(&self) -> PathBuf {
+        self.card.clone().unwrap_or_else(|| self.journal.with_extension("card"))
+    }
+}
+
+fn level(text: &str) -> Result<SecurityLevel, String> {
+    u8::from_str_radix(text, 16)
+        .ok()
+        .and_then(SecurityLevel::new)
+        .ok_or_else(|| "a security level is 00, 01, 03, 11, 13 or 33".into())
+}

@@ -1,0 +1,185 @@
+//! The server's half: the order, the keys, the journal, and the machine that decides.
+
+use std::error::Error;
+use std::io::pipe;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use cardwright::apdu::Aid;
+use cardwright::gp::load_file::{CapFile, PackageVersion};
+use cardwright::gp::procedure::{KeyCandidate, KeyScheme};
+use cardwright::gp::{ChallengePolicy, DescriptorPolicy};
+use cardwright::issuance::remote::{self, ApplicationOrder, DeleteOrder, Order, Outcome};
+use cardwright::issuance::store::{Journal, SqliteStore};
+use cardwright::issuance::{Conversation, Driver};
+use cardwright::keys::{KeyKind, KeyRef, SoftwareKeys};
+use cardwright::relay::{RemoteCard, SessionId};
+use cardwright_capgen::default_payment_cap;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use crate::display::Display;
+use crate::options::Options;
+use crate::terminal::{self, Meter};
+
+const INTERRUPTED: u8 = 3;
+const QUARANTINED: u8 = 4;
+
+/// Both halves together.
+pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
+    // Everything that can be wrong with files is found before anything is sent.
+    let order = order(options)?;
+    let mut rng = match options.seed {
+        Some(seed) => ChaCha20Rng::seed_from_u64(seed),
+        None => {
+            let mut seed = [0; 32];
+            getrandom::fill(&mut seed)?;
+            ChaCha20Rng::from_seed(seed)
+        }
+    };
+    let mut store = SqliteStore::open(&options.journal)?;
+    let meter = Arc::new(Meter::default());
+    let serve = terminal::open(options, rng.next_u64(), Arc::clone(&meter))?;
+
+    let (from_server, to_terminal) = pipe()?;
+    let (from_terminal, to_server) = pipe()?;
+    let client = std::thread::spawn(move || serve(from_server, to_server));
+    let mut session = [0; 16];
+    rng.fill_bytes(&mut session);
+    let mut card = RemoteCard::new(SessionId(session), from_terminal, to_terminal);
+
+    let display = Display::new(!options.trace);
+    let mut keys = test_keys()?;
+    let mut driver = Driver {
+        card: &mut card,
+        keys: &mut keys,
+        store: &mut store,
+        clock: &mut now,
+        random: &mut || {
+            let mut bytes = [0; 8];
+            rng.fill_bytes(&mut bytes);
+            bytes
+        },
+        notice: &mut |notice| display.notice(&notice),
+    };
+    let code = match (options.delete, options.used) {
+        (Some(aid), _) => {
+            let order = DeleteOrder { aid, force: options.force, access: order };
+            finish(&mut driver, &display, remote::delete(order), |report| display.report(&report))
+        }
+        (_, Some(aid)) => finish(&mut driver, &display, remote::record_use(aid), |card| {
+            println!("recorded: {aid} on card {card} was used");
+        }),
+        _ => finish(&mut driver, &display, remote::issue(order), |report| display.report(&report)),
+    };
+    display.finish();
+    card.close()?;
+    client.join().map_err(|_| "the terminal ended in a panic")??;
+    println!(
+        "{} commands, {} bytes to the card, {} bytes from it",
+        meter.commands.load(Relaxed),
+        meter.sent.load(Relaxed),
+        meter.received.load(Relaxed)
+    );
+    println!("record: {} ({} entries)", options.journal.display(), store.head()?.seq);
+    println!("card:   {}", options.card_path().display());
+    code
+}
+
+fn finish<T>(
+    driver: &mut Driver<'_>,
+    display: &Display,
+    machine: Conversation<Result<Outcome<T>, remote::IssueError>>,
+    show: impl FnOnce(T),
+) -> Result<ExitCode, Box<dyn Error>> {
+    let outcome = driver.run(machine)?;
+    display.finish();
+    Ok(match outcome? {
+        Outcome::Complete(result) => {
+            show(result);
+            ExitCode::SUCCESS
+        }
+        Outcome::Interrupted(during) => {
+            println!("\ninterrupted at {}: {}", during.command, during.kind);
+            println!("What was under way is in the record as not known. Run again: the card will be asked.");
+            ExitCode::from(INTERRUPTED)
+        }
+        Outcome::Quarantined { step, reason } => {
+            println!("\nstep {step} waits for a person: {reason}");
+            println!("Look at card and record; --release-quarantine lets the step be tried again.");
+            ExitCode::from(QUARANTINED)
+        }
+        _ => ExitCode::FAILURE,
+    })
+}
+
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What the card is to become.
+fn order(options: &Options) -> Result<Order, Box<dyn Error>> {
+    let cap = match &options.cap {
+        Some(path) => {
+            let name = path.display();
+            let bytes = std::fs::read(path).map_err(|error| format!("{name}: {error}"))?;
+            CapFile::parse(&bytes).map_err(|error| format!("{name}: {error}"))?
+        }
+        None => CapFile::parse(&default_payment_cap())?,
+    };
+    let module: Aid = cap.applets().first().ok_or("the CAP file holds no applet: there is nothing to install")?.aid;
+    let PackageVersion { major, minor } = cap.package_version();
+    let load_file = cap.to_load_file(DescriptorPolicy::Omit)?;
+    // The protocol may be either; both must be able to number the blocks.
+    for protocol in [cardwright::gp::channel::Protocol::Scp02, cardwright::gp::channel::Protocol::Scp03] {
+        load_file.number_of_blocks(protocol.max_data(options.level, 255))?;
+    }
+    let candidate = |name: &str, kind, scheme| KeyCandidate::new(KeyRef::new(name), kind, scheme);
+    Ok(Order {
+        level: options.level,
+        challenge: ChallengePolicy::Require,
+        current_keys: vec![
+            candidate("test-aes", KeyKind::Aes, KeyScheme::AsIs),
+            candidate("test-des", KeyKind::Tdes, KeyScheme::AsIs),
+        ],
+        new_keys: vec![
+            candidate("domain-aes", KeyKind::Aes, KeyScheme::Kdf3),
+            candidate("domain-des", KeyKind::Tdes, KeyScheme::Emv),
+        ],
+        applications: vec![ApplicationOrder {
+            load_file,
+            version: Some((major, minor)),
+            module,
+            instance: module,
+            parameters: Vec::new(),
+            initial_master_key: KeyRef::new("application-initial"),
+            master_key: KeyRef::new("application-master"),
+            maintenance_key: KeyRef::new("application-maintenance"),
+            master_update: ApplicationOrder::usual_master_update(),
+            maintenance_update: ApplicationOrder::usual_maintenance_update(),
+            tells_tries: true,
+        }],
+        override_lockout: options.override_lockout,
+        release_quarantine: options.release_quarantine,
+    })
+}
+
+/// Published test keys; a real server has an HSM here.
+fn test_keys() -> Result<SoftwareKeys, Box<dyn Error>> {
+    let mut keys = SoftwareKeys::new();
+    for (name, kind, value) in [
+        ("test-aes", KeyKind::Aes, "404142434445464748494A4B4C4D4E4F"),
+        ("test-des", KeyKind::Tdes, "404142434445464748494A4B4C4D4E4F"),
+        ("domain-aes", KeyKind::Aes, "000102030405060708090A0B0C0D0E0F"),
+        ("domain-des", KeyKind::Tdes, "A1A2A3A4A1A2A3A4A1A2A3A4A1A2A3A4"),
+        ("application-initial", KeyKind::Tdes, "00112233445566778899AABBCCDDEEFF"),
+        ("application-master", KeyKind::Tdes, "11223344556677888877665544332211"),
+        ("application-maintenance", KeyKind::Tdes, "FFEEDDCCBBAA99887766554433221100"),
+    ] {
+        keys.insert(name, kind, &hex::decode(value)?)?;
+    }
+    Ok(keys)
+}
