@@ -23,3 +23,7 @@ pub use cardwright_gp as gp;
 pub use cardwright_issuance as issuance;
 pub use cardwright_keys as keys;
 pub use cardwright_relay as relay;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
