@@ -166,3 +166,42 @@ impl Event {
         Ok(event)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::Head;
+    use proptest::prelude::*;
+
+    fn record(body: Vec<u8>) -> Record {
+        Head::GENESIS.record(1, 0, Entry { entity: Entity::new("card/1").unwrap(), body })
+    }
+
+    /// The example of docs/journal.md.
+    #[test]
+    fn events_are_coded_as_the_document_says() {
+        let event =
+            StepEvent::Begun { class: IdempotencyClass::Compare, input: [0xAB; 32], tries_before: None, kvn: Some(1) };
+        let event = Event::Step { step: "domain-keys".into(), attempt: 1, event };
+        let body = event.entry(&Entity::new("card/1").unwrap()).body;
+        let document = include_str!("../../docs/journal.md");
+        let example = document.lines().find_map(|line| line.strip_prefix("event: ")).unwrap();
+        assert_eq!(hex::encode(&body), example);
+        assert_eq!(Event::of(&record(body)).unwrap(), event);
+    }
+
+    #[test]
+    fn an_unknown_event_or_a_tail_is_an_error() {
+        for body in [vec![0x82, 0x18, 0x63, 0x80], vec![], vec![0x82, 0x02, 0x80, 0x00], vec![0xFF]] {
+            let error = Event::of(&record(body)).unwrap_err();
+            assert!(error.to_string().starts_with("record 1 of card/1"), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn reading_is_total(body in prop::collection::vec(any::<u8>(), 0..60)) {
+            let _ = Event::of(&record(body));
+        }
+    }
+}

@@ -83,7 +83,11 @@ impl CapFile {
             #[cfg(not(feature = "std"))]
             return Err(CapError::ArchiveUnsupported);
         }
-        Self::new(ComponentSet::from_image(bytes)?)
+        match bytes.first() {
+            // Tags of components; those that are not known are told apart further down.
+            Some(first) if !(0x01..=0x0F).contains(first) && *first < 0x80 => Err(CapError::NotCap { first: *first }),
+            _ => Self::new(ComponentSet::from_image(bytes)?),
+        }
     }
 
     fn new(components: ComponentSet) -> Result<Self, CapError> {

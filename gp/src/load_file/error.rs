@@ -13,6 +13,12 @@ pub enum CapError {
     /// The input is an archive, and this build reads none (feature `std`).
     #[error("the CAP file is an archive, and this build of the library reads no archives")]
     ArchiveUnsupported,
+    /// The input begins neither as an archive nor with a component.
+    #[error("no CAP file: neither an archive (it would begin with \"PK\") nor a component (first byte {first:02X})")]
+    NotCap {
+        /// First byte of the input.
+        first: u8,
+    },
     /// The archive as a whole, or a member, cannot be read.
     #[error("cannot read {}: {fault}", member.as_deref().unwrap_or("the archive"))]
     Archive {

@@ -1,0 +1,206 @@
+//! The example `issue` as a user runs it: output, exit status, files.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use cardwright::apdu::trace::TraceFile;
+use cardwright::issuance::store::{Journal, SqliteReader, SqliteStore};
+
+/// Builds the example, which `cargo test` does only when it runs all targets, and gives its path.
+fn program() -> &'static Path {
+    static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
+        let test = std::env::current_exe().unwrap();
+        let profile = test.parent().unwrap().parent().unwrap();
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--quiet", "--example", "issue", "--target-dir"]).arg(profile.parent().unwrap());
+        if profile.ends_with("release") {
+            cargo.arg("--release");
+        }
+        assert!(cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success());
+        profile.join("examples/issue")
+    });
+    &PROGRAM
+}
+
+fn issue(folder: &Path, options: &[&str]) -> Output {
+    Command::new(program()).current_dir(folder).args(options).output().unwrap()
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+#[test]
+fn issues_a_card_and_finds_nothing_to_do_the_second_time() {
+    let folder = folder();
+    let first = issue(folder.path(), &[]);
+    let words = text(&first);
+    assert!(first.status.success(), "{words}");
+    for expected in
+        ["Card cplc-", "GlobalPlatform 2.3.1, SCP03 i=70", "PERSONALIZED  issued", "complete;", "issue.journal"]
+    {
+        assert!(words.contains(expected), "{expected}: {words}");
+    }
+    assert!(text(&issue(folder.path(), &[])).contains("nothing was left to do"));
+    let used = issue(folder.path(), &["--used", "A00000038698070101"]);
+    assert!(used.status.success());
+    assert!(text(&issue(folder.path(), &[])).contains("PERSONALIZED  used"));
+}
+
+#[test]
+fn a_torn_card_is_finished_by_the_next_run() {
+    for options in [&["--scp", "02", "--cut", "40"][..], &["--level", "33", "--cut", "44", "--executed"]] {
+        let folder = folder();
+        let torn = issue(folder.path(), options);
+        assert_eq!(torn.status.code(), Some(3), "{}", text(&torn));
+        assert!(text(&torn).contains("interrupted at"), "{}", text(&torn));
+        let finished = issue(folder.path(), &[]);
+        assert!(finished.status.success() && text(&finished).contains("issued"), "{}", text(&finished));
+    }
+}
+
+#[test]
+fn deleting_is_guarded() {
+    let folder = folder();
+    assert!(issue(folder.path(), &[]).status.success());
+    let delete = |options: &[&str]| {
+        let output = issue(folder.path(), &[&["--delete"], options].concat());
+        (output.status.success(), text(&output))
+    };
+    let (done, words) = delete(&["A00000038698070101"]);
+    assert!(!done && words.contains("personalized"), "{words}");
+    let (done, words) = delete(&["A0000003869807"]);
+    assert!(!done && words.contains("dependants on the card: A00000038698070101"), "{words}");
+    let (done, words) = delete(&["A000000003"]);
+    assert!(!done && words.contains("nothing with AID A000000003"), "{words}");
+    let (done, words) = delete(&["A0000003869807", "--force"]);
+    assert!(done && !words.split("Now on the card").nth(1).unwrap().contains("A0000003869807"), "{words}");
+    let again = issue(folder.path(), &[]);
+    assert!(again.status.success() && text(&again).contains("PERSONALIZED  issued"), "{}", text(&again));
+}
+
+/// Keys that the example uses; none may show up anywhere but in the card's own memory.
+const SECRETS: [&str; 5] = [
+    "404142434445464748494A4B4C4D4E4F",
+    "000102030405060708090A0B0C0D0E0F",
+    "00112233445566778899AABBCCDDEEFF",
+    "11223344556677888877665544332211",
+    "FFEEDDCCBBAA99887766554433221100",
+];
+
+#[test]
+fn no_key_is_shown_or_recorded() {
+    for scp in ["02", "03"] {
+        let folder = folder();
+        let output = issue(folder.path(), &["--scp", scp, "--trace", "--record", "wire.trace"]);
+        assert!(output.status.success());
+        let words = text(&output).to_uppercase();
+        assert!(words.contains("PUT KEY") && words.contains("WRITE KEY"));
+        let journal = std::fs::read(folder.path().join("issue.journal")).unwrap();
+        let wire = std::fs::read(folder.path().join("wire.trace")).unwrap();
+        for secret in SECRETS {
+            let key = hex::decode(secret).unwrap();
+            assert!(!words.contains(secret));
+            assert!(!String::from_utf8_lossy(&wire).contains(secret));
+            assert!(!journal.windows(16).any(|window| window == key));
+        }
+        let trace = TraceFile::read(&wire[..]).unwrap();
+        assert!(trace.exchanges.len() > 50 && !trace.atr.is_empty());
+        // What is shown of a command ends with its lengths.
+        assert!(words.lines().filter(|line| line.contains("WRITE KEY")).all(|line| line.contains("LC 28  ->")));
+    }
+}
+
+#[test]
+fn files_that_are_not_what_they_should_be_are_refused_and_left_alone() {
+    let folder = folder();
+    let refused = |name: &str, content: &[u8], option: &str, expected: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        let output = issue(folder.path(), &["--journal", "good.journal", option, name]);
+        let words = text(&output);
+        assert_eq!(output.status.code(), Some(1), "{words}");
+        assert!(words.contains(name) && words.contains(expected), "{expected}: {words}");
+        assert_eq!(std::fs::read(&path).unwrap(), content, "{name} was changed");
+    };
+    refused("letter.cap", b"Dear card,", "--cap", "CAP");
+    let cap = cardwright_capgen::default_payment_cap();
+    refused("half.cap", &cap[..cap.len() / 2], "--cap", "archive");
+    refused("letter.journal", b"Dear journal, this is a letter and no database.", "--journal", "not a journal");
+    refused("letter.card", b"Dear card, this is a letter.", "--card", "card");
+    assert!(
+        !folder.path().join("good.journal").exists() || SqliteStore::open(folder.path().join("good.journal")).is_ok()
+    );
+}
+
+#[test]
+fn a_cap_file_with_more_blocks_than_p2_can_number_is_refused_before_anything_is_sent() {
+    let folder = folder();
+    let cap = cardwright_capgen::CapBuilder::new("A0000003869807".parse().unwrap())
+        .applet("A00000038698070101".parse().unwrap())
+        .min_data_block_len(61_300)
+        .archive()
+        .unwrap();
+    std::fs::write(folder.path().join("large.cap"), cap).unwrap();
+    let output = issue(folder.path(), &["--cap", "large.cap"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).contains("at most 256"), "{}", text(&output));
+    assert!(!text(&output).contains("Card cplc"));
+}
+
+#[test]
+fn a_damaged_journal_is_named_and_left_as_it_was() {
+    let folder = folder();
+    assert!(issue(folder.path(), &[]).status.success());
+    let path = folder.path().join("issue.journal");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = bytes.windows(11).position(|window| window == b"domain-keys").unwrap();
+    bytes[at] ^= 0x20;
+    std::fs::write(&path, &bytes).unwrap();
+    let output = issue(folder.path(), &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).contains("record"), "{}", text(&output));
+    assert_eq!(std::fs::read(&path).unwrap(), bytes);
+    assert!(SqliteReader::open(&path).unwrap().head().unwrap().seq > 0);
+}
+
+#[test]
+fn wrong_usage_is_told_with_exit_status_2() {
+    let folder = folder();
+    for options in [&["--level", "02"][..], &["--executed"], &["--delete", "A0"], &["--scp", "01"], &["--cut", "0"]] {
+        assert_eq!(issue(folder.path(), options).status.code(), Some(2), "{options:?}");
+    }
+    let help = text(&issue(folder.path(), &["--help"]));
+    assert!(help.contains("--cut <N>") && help.contains("Exit status"), "{help}");
+}
+
+#[cfg(unix)]
+#[test]
+fn killed_at_any_moment_the_next_run_finishes_the_card() {
+    let folder = folder();
+    let mut kills = 0;
+    for round in 0..12u64 {
+        let mut child = Command::new(program())
+            .current_dir(folder.path())
+            .args(["--journal", &format!("{}.journal", round / 4)])
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(3 + round * 11 % 60));
+        kills += u32::from(child.try_wait().unwrap().is_none());
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    assert!(kills > 0, "the program was never killed");
+    for round in 0..3 {
+        let output = issue(folder.path(), &["--journal", &format!("{round}.journal")]);
+        assert!(output.status.success(), "{}", text(&output));
+        assert!(text(&output).contains("PERSONALIZED  issued"), "{}", text(&output));
+    }
+}
