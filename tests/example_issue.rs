@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use cardwright::apdu::trace::TraceFile;
-use cardwright::issuance::store::{Journal, SqliteReader, SqliteStore};
+use cardwright::issuance::store::{Journal, SqliteReader};
 
 /// Builds the example, which `cargo test` does only when it runs all targets, and gives its path.
 fn program() -> &'static Path {
@@ -123,7 +123,7 @@ fn files_that_are_not_what_they_should_be_are_refused_and_left_alone() {
     let refused = |name: &str, content: &[u8], option: &str, expected: &str| {
         let path = folder.path().join(name);
         std::fs::write(&path, content).unwrap();
-        let output = issue(folder.path(), &["--journal", "good.journal", option, name]);
+        let output = issue(folder.path(), &[option, name]);
         let words = text(&output);
         assert_eq!(output.status.code(), Some(1), "{words}");
         assert!(words.contains(name) && words.contains(expected), "{expected}: {words}");
@@ -134,9 +134,6 @@ fn files_that_are_not_what_they_should_be_are_refused_and_left_alone() {
     refused("half.cap", &cap[..cap.len() / 2], "--cap", "archive");
     refused("letter.journal", b"Dear journal, this is a letter and no database.", "--journal", "not a journal");
     refused("letter.card", b"Dear card, this is a letter.", "--card", "card");
-    assert!(
-        !folder.path().join("good.journal").exists() || SqliteStore::open(folder.path().join("good.journal")).is_ok()
-    );
 }
 
 #[test]
