@@ -2,7 +2,7 @@
 
 #![allow(dead_code, missing_docs, unreachable_pub, reason = "each test takes what it needs")]
 
-use cardwright::apdu::Aid;
+use cardwright::apdu::{Aid, CommandApduRef};
 use cardwright::gp::load_file::CapFile;
 use cardwright::gp::procedure::{KeyCandidate, KeyScheme};
 use cardwright::gp::{ChallengePolicy, DescriptorPolicy, SecurityLevel};
@@ -11,9 +11,12 @@ use cardwright::issuance::store::Store;
 use cardwright::issuance::{Conversation, Driver};
 use cardwright::keys::{KeyKind, KeyRef, SoftwareKeys};
 use cardwright_capgen::CapBuilder;
-use cardwright_sim::{Faults, JavaCard, SecureChannelProtocol, SimReader};
+use cardwright_sim::{AesKeyLength, Faults, JavaCard, LogEntry, SecureChannelProtocol, SimReader};
 
 pub const TEST_KEY: &str = "404142434445464748494A4B4C4D4E4F";
+
+pub const SCP02: SecureChannelProtocol = SecureChannelProtocol::Scp02 { pseudo_random: true };
+pub const SCP03: SecureChannelProtocol = SecureChannelProtocol::Scp03 { i: 0x70, key_length: AesKeyLength::Aes128 };
 
 pub fn aid(text: &str) -> Aid {
     text.parse().unwrap()
@@ -149,4 +152,9 @@ pub fn snapshot(card: &JavaCard) -> String {
         lines.push(format!("tries {}", application.master_key().tries_left()));
     }
     lines.join("\n")
+}
+
+/// Names of the commands that a card got, in order.
+pub fn command_names(log: &[LogEntry]) -> Vec<&'static str> {
+    log.iter().map(|entry| CommandApduRef::parse(&entry.command).unwrap().name()).collect()
 }
