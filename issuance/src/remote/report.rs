@@ -177,7 +177,7 @@ pub enum IssueError {
         failures: u32,
     },
     /// The card has no identity, so that no job can be resumed with it.
-    #[error("the card tells no serial number: an issue that is interrupted could not be resumed")]
+    #[error("GET DATA 9F7F: the card tells no serial number: an issue that is interrupted could not be resumed")]
     NoIdentity,
     /// Another card than the one that the run began with.
     #[error("this is another card: {actual} instead of {expected}; put the first one back")]
@@ -236,7 +236,7 @@ pub enum IssueError {
         protocol: &'static str,
     },
     /// The application does not say what its keys are diversified with.
-    #[error("application {aid} gives no serial number when it is selected: its keys cannot be derived")]
+    #[error("SELECT: application {aid} gives no serial number: its keys cannot be derived")]
     NoSerialNumber {
         /// Its AID.
         aid: Aid,
