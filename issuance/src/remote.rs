@@ -13,7 +13,7 @@
 //! | | WRITE KEY of the maintenance key | *maintenance-key*, C | cannot be read: the same value again |
 //! | | WRITE KEY of the card master key, last | *master-key*, C | EXTERNAL AUTHENTICATE with the new key |
 //! | | EXTERNAL AUTHENTICATE with the new master key | *authenticate-master*, X, proves all before it | as above |
-//! | Secured | PUT KEY of the security domain | *domain-keys*, C | which keys fit the answer to INITIALIZE UPDATE |
+//! | Secured | a second session that shows the same key diversification data, then PUT KEY | *domain-keys*, C | which keys fit the answer to INITIALIZE UPDATE |
 //! | Closed | new keys, same card, listing | Completed | |
 //!
 //! A run begins with the first stage, whatever happened before; the card and the journal say what is left to do.

@@ -46,20 +46,16 @@ async fn run(port: &mut IssuancePort, order: &Order) -> Result<Report, Stop> {
     for (application, job) in order.applications.iter().zip(&mut jobs) {
         changed |= content(port, &domain, &mut session, &registry, application, job).await?;
     }
-    let mut selected_application = false;
     for (application, job) in order.applications.iter().zip(&mut jobs) {
         if needs_personalization(&registry, application, job) {
             session.opened.channel.close();
             personalize(port, application, job).await?;
-            selected_application = true;
+            changed = true;
         }
     }
-    changed |= selected_application;
 
     if !session.has_new_keys {
-        if selected_application {
-            session = domain.reopen(port, order).await?;
-        }
+        session = domain.reopen(port, order, &session).await?;
         if !session.has_new_keys {
             domain.replace_keys(port, order, &mut session).await?;
             changed = true;

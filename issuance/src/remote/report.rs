@@ -187,6 +187,19 @@ pub enum IssueError {
         /// Identity now.
         actual: String,
     },
+    /// The card gave other key diversification data, or another key version, than in the session before; its keys were
+    /// left as they are.
+    #[error(
+        "INITIALIZE UPDATE: key diversification data and version at offset 0: expected {:02X?} and {:02X} as before, \
+         the card gave {:02X?} and {:02X}: another card, or a damaged answer",
+        expected.0, expected.1, actual.0, actual.1
+    )]
+    OtherKeyData {
+        /// What the first session had.
+        expected: ([u8; 10], u8),
+        /// What this one has.
+        actual: ([u8; 10], u8),
+    },
     /// The card has this load file in another version.
     #[error(
         "the card has load file {load_file} in version {}.{}, the order is for {}.{}: delete it first",
