@@ -49,7 +49,7 @@ async fn run(port: &mut IssuancePort, order: &Order) -> Result<Report, Stop> {
     for (application, job) in order.applications.iter().zip(&mut jobs) {
         if needs_personalization(&registry, application, job) {
             session.opened.channel.close();
-            personalize(port, application, job).await?;
+            personalize(port, &domain, application, job).await?;
             changed = true;
         }
     }

@@ -254,6 +254,12 @@ pub enum IssueError {
         /// Its AID.
         aid: Aid,
     },
+    /// The application gave two serial numbers; its keys were left as they are.
+    #[error("SELECT: application {aid} gives another serial number than before: another card, or a damaged answer")]
+    OtherSerialNumber {
+        /// Its AID.
+        aid: Aid,
+    },
     /// GlobalPlatform.
     #[error(transparent)]
     Gp(#[from] cardwright_gp::Error),
