@@ -160,10 +160,19 @@ impl Domain {
 pub(super) fn outcome_of<T>(result: &Result<T, GpError>) -> StepEvent {
     match result {
         Ok(_) => StepEvent::Succeeded { proof: Proof::Answer },
-        Err(GpError::Refused { sw, .. }) => StepEvent::Failed { sw: Some(sw.0) },
+        Err(GpError::Refused { sw, .. }) => refusal(*sw),
         Err(GpError::Card { fault: cardwright_gp::CardFault::KeyCheckValue { .. }, .. }) => {
             StepEvent::Quarantined { reason: "the card answered another key check value".into() }
         }
         Err(_) => StepEvent::Lost,
+    }
+}
+
+/// What an error status says of the command. Not every one says that nothing was changed: 63XX and 65XX say the contrary,
+/// 6FXX says nothing (ISO 7816-4 5.6).
+pub(super) fn refusal(sw: StatusWord) -> StepEvent {
+    match sw.sw1() {
+        0x63 | 0x65 | 0x6F => StepEvent::Lost,
+        _ => StepEvent::Failed { sw: Some(sw.0) },
     }
 }

@@ -6,7 +6,7 @@ use cardwright_gp::procedure;
 use cardwright_keys::{Diversification, KeyRef};
 use sha2::{Digest, Sha256};
 
-use super::domain::Domain;
+use super::domain::{Domain, refusal};
 use super::order::ApplicationOrder;
 use super::report::{IssueError, Stop};
 use super::steps;
@@ -186,7 +186,7 @@ async fn replace(
 
 fn failure_of(error: &CosError) -> StepEvent {
     match error {
-        CosError::Refused { sw, .. } => StepEvent::Failed { sw: Some(sw.0) },
+        CosError::Refused { sw, .. } => refusal(*sw),
         CosError::Keys(_) => StepEvent::Failed { sw: None },
         _ => StepEvent::Lost,
     }
