@@ -1,3 +1,4 @@
+use cardwright_gp::Error as GpError;
 use cardwright_gp::command::InstallForInstall;
 use cardwright_gp::procedure;
 use cardwright_gp::registry::{LifeCycle, Registry};
@@ -150,6 +151,10 @@ async fn content(
     }
 
     if settle_by_listing(port, job, steps::LOAD, loaded).await? {
+        // A load file that takes too many blocks is refused before its step is begun.
+        let channel = &session.opened.channel;
+        let block = channel.protocol().max_data(channel.level(), domain.max_command_data.unwrap_or(255));
+        order.load_file.number_of_blocks(block).map_err(GpError::from)?;
         port.tell(Notice::Stage("loading the application"));
         let permit = job.begin(port, steps::LOAD, intent(IdempotencyClass::Compare, load_input)).await?;
         let listener = port.clone();
