@@ -7,7 +7,7 @@ use cardwright::gp::command::{self, InstallForInstall};
 use cardwright::gp::procedure::{self, KeyCandidate, KeyScheme, NewKeys, OpenOptions, Opened};
 use cardwright::gp::{Error, LoadFile, LoadFileError, SecurityLevel};
 use cardwright::issuance::remote::{IssueError, Outcome};
-use cardwright::issuance::store::MemoryStore;
+use cardwright::issuance::store::{Journal, MemoryStore};
 use cardwright::keys::{KeyKind, KeyRef, KeySet};
 use cardwright_sim::{Fault, Faults, JavaCard, LogEntry, SecureChannelProtocol, SimReader};
 use support::{SCP02, SCP03, card, command_names, instance, is_complete, issue, keys, order, package, snapshot};
@@ -193,8 +193,10 @@ fn a_load_file_of_more_than_256_blocks_is_refused_before_anything_is_sent() {
         assert_eq!(command_names(&reader.take_log()), CHANNEL);
     }
     let too_long = order(62_000);
-    let (outcome, mut reader) = issue(&too_long, card(SCP03), &mut MemoryStore::new(), Faults::none());
+    let mut store = MemoryStore::new();
+    let (outcome, mut reader) = issue(&too_long, card(SCP03), &mut store, Faults::none());
     assert!(matches!(outcome, Err(IssueError::Gp(Error::LoadFile(_)))), "{outcome:?}");
+    assert_eq!(store.head().unwrap().seq, 0, "nothing was begun");
     let names = command_names(&reader.take_log());
     assert!(!names.iter().any(|name| name.starts_with("INSTALL") || *name == "LOAD"), "{names:?}");
 }

@@ -111,7 +111,9 @@ fn bare_status_words_to_everything_end_in_words() {
     let reference = Reference::new(SCP03, SecurityLevel::C_DECRYPTION);
     for sw in [[0x90, 0x00], [0x63, 0x10], [0x61, 0x00], [0x6C, 0x00], [0x62, 0x83]] {
         for first in 1..=reference.names.len() as u64 {
-            let faults = (first..first + 1100).fold(Faults::none(), |all, n| all.at(n, Fault::Respond(sw.to_vec())));
+            // 6310 without end takes as many as the longest registry has pages; once is enough of that.
+            let count = if first == reference.places_of("GET STATUS")[0] as u64 { 1100 } else { 60 };
+            let faults = (first..first + count).fold(Faults::none(), |all, n| all.at(n, Fault::Respond(sw.to_vec())));
             survive(&reference, faults, &format!("{sw:02X?} from {first} on"));
         }
     }
@@ -290,7 +292,10 @@ fn a_command_that_was_executed_and_denied_is_not_done_twice() {
         for (n, name) in (1..).zip(&reference.names) {
             for sw in STATUS_WORDS {
                 let faults = Faults::none().at(n, Fault::Respond(sw.to_be_bytes().to_vec()));
-                survive(&reference, faults, &format!("{protocol:?}: {sw:04X} after {n}, {name}"));
+                let what = format!("{protocol:?}: {sw:04X} after {n}, {name}");
+                let (_, end) = survive(&reference, faults, &what);
+                // These do not say that nothing was changed, so the card is asked.
+                assert!(end == End::Complete || !matches!(sw, 0x6581 | 0x6F00), "{what}: {end:?}");
             }
         }
     }
