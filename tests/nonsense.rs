@@ -89,18 +89,12 @@ fn nonsense() -> Vec<(&'static str, Vec<u8>)> {
 
 #[test]
 fn nonsense_at_any_command_ends_in_words_and_the_card_can_be_finished() {
-    for protocol in [SCP02, SCP03] {
-        for level in [SecurityLevel::C_DECRYPTION, SecurityLevel::FULL] {
-            if protocol == SCP02 && level == SecurityLevel::FULL {
-                continue;
-            }
-            let reference = Reference::new(protocol, level);
-            for n in 1..=reference.names.len() {
-                for (name, answer) in nonsense() {
-                    let what = format!("{protocol:?} {level}: {name} at {n}, {}", reference.names[n - 1]);
-                    let faults = Faults::none().at(n as u64, Fault::Respond(answer));
-                    survive(&reference, faults, &what);
-                }
+    for (protocol, level) in [(SCP02, SecurityLevel::C_DECRYPTION), (SCP03, SecurityLevel::FULL)] {
+        let reference = Reference::new(protocol, level);
+        for n in 1..=reference.names.len() {
+            for (name, answer) in nonsense() {
+                let what = format!("{protocol:?} {level}: {name} at {n}, {}", reference.names[n - 1]);
+                survive(&reference, Faults::none().at(n as u64, Fault::Respond(answer)), &what);
             }
         }
     }
@@ -196,10 +190,10 @@ fn a_registry_without_end_is_left() {
     assert!(reader.commands() < 1100);
 }
 
-/// Bits to flip at one command: all of the first byte and the last four, and every seventeenth between.
+/// Bits to flip at one command: all of the first byte and the last four, and every 29th between.
 fn bits(response: &[u8]) -> impl Iterator<Item = usize> + use<> {
     let end = 8 * response.len();
-    (0..end).filter(move |bit| *bit < 8 || *bit + 32 >= end || bit % 17 == 0)
+    (0..end).filter(move |bit| *bit < 8 || *bit + 32 >= end || bit % 29 == 0)
 }
 
 fn flip_at_every_command(protocol: SecureChannelProtocol, level: SecurityLevel) {
