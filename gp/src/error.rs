@@ -142,6 +142,9 @@ pub enum CardFault {
         /// What the card answered.
         actual: KeyCheckValue,
     },
+    /// The protection of the response is wrong; the secure channel is closed.
+    #[error("response protection: {0}; the secure channel is closed")]
+    Protection(ResponseFault),
     /// The card sends page after page without an end.
     #[error("more than {limit} bytes or pages without an end")]
     Endless {
@@ -221,8 +224,11 @@ pub enum ResponseFault {
         actual: usize,
     },
     /// The R-MAC is wrong.
-    #[error("wrong R-MAC")]
-    Mac,
+    #[error("wrong R-MAC at offset {offset}, expected that of this session")]
+    Mac {
+        /// Where it begins, in bytes from the start of the response data.
+        offset: usize,
+    },
     /// Data in front of a status word that carries none (Amd D 6.2.5).
     #[error("{actual} unprotected bytes with an error status")]
     Unprotected {

@@ -97,7 +97,7 @@ impl Session {
         };
         let expected = self.rmac.mac(&[&self.chaining, data, &sw.0.to_be_bytes()]);
         if !bool::from(expected[..MAC_LEN].ct_eq(mac)) {
-            return Err(ResponseFault::Mac);
+            return Err(ResponseFault::Mac { offset: data.len() });
         }
         let mut data = data.to_vec();
         if level.has_r_encryption() && !data.is_empty() {

@@ -7,7 +7,7 @@ use super::domain::{Domain, outcome_of};
 use super::order::Order;
 use super::report::{ApplicationRow, IssueError, Outcome, Report, Stop};
 use super::steps;
-use crate::event::{Event, IdempotencyClass, StepEvent};
+use crate::event::{Event, IdempotencyClass, Proof, StepEvent};
 use crate::job::{Job, intent};
 use crate::port::{Conversation, IssuancePort, Notice};
 
@@ -46,11 +46,14 @@ async fn run(port: &mut IssuancePort, order: &DeleteOrder) -> Result<Report, Sto
     port.tell(Notice::Applications(before.clone()));
 
     let there = registry.entries.iter().any(|entry| entry.aid == aid);
-    let in_doubt = job.step(steps::DELETE).is_in_doubt();
+    let step = job.step(steps::DELETE);
     let mut gone = registry.dependants(&aid);
     if there {
         check(&registry, &aid, &gone, order.force)?;
-        if in_doubt {
+        if step.is_done() {
+            // It came back, or the card only said that it was deleted.
+            let _durable = job.record(port, &[Event::Gone]).await?;
+        } else if step.is_in_doubt() {
             job.resolve(port, steps::DELETE, StepEvent::NotDone).await?;
         }
         port.tell(Notice::Stage("deleting"));
@@ -59,19 +62,21 @@ async fn run(port: &mut IssuancePort, order: &DeleteOrder) -> Result<Report, Sto
         let result = procedure::delete(port, channel, &aid, !gone.is_empty()).await;
         job.settle(port, permit, outcome_of(&result)).await?;
         result?;
-    } else if !in_doubt {
+    } else if step.is_in_doubt() {
+        job.resolve(port, steps::DELETE, StepEvent::Succeeded { proof: Proof::Probe }).await?;
+    } else if !step.is_done() {
         return Err(IssueError::NotOnCard { aid }.into());
     }
-    // What was deleted may be issued anew: its steps begin from nothing.
-    let _durable = job.record(port, &[Event::Gone]).await?;
+    let registry = procedure::read_registry(port, channel).await?;
+    let after = ApplicationRow::all(&registry, |_| 0);
     gone.retain(|dependant| *dependant != aid);
     for dependant in gone {
         let mut job = Job::read(port, domain.facts.identity.application_entity(&dependant)?).await?;
         let _durable = job.record(port, &[Event::Gone]).await?;
     }
+    // What was deleted may be issued anew: its steps begin from nothing. Last, so that a run that was cut off is known.
+    let _durable = job.record(port, &[Event::Gone]).await?;
 
-    let registry = procedure::read_registry(port, channel).await?;
-    let after = ApplicationRow::all(&registry, |_| 0);
     let (protocol, kvn) = (session.opened.protocol.name(), session.opened.kvn);
     Ok(Report { card: domain.facts, before, after, protocol, kvn, changed: true })
 }

@@ -95,10 +95,21 @@ impl Domain {
         Ok(IssueError::WrongKeys { failures: self.job.state().ledger.failures(), source }.into())
     }
 
-    /// Selects the issuer security domain again, makes sure that it is still the same card, and opens a channel.
-    pub(super) async fn reopen(&mut self, port: &mut IssuancePort, order: &Order) -> Result<Session, Stop> {
+    /// Selects the issuer security domain again and opens another channel, in which the card has to give the same key
+    /// diversification data and key version as in the first: new keys come from them, and no cryptogram covers them.
+    pub(super) async fn reopen(
+        &mut self,
+        port: &mut IssuancePort,
+        order: &Order,
+        first: &Session,
+    ) -> Result<Session, Stop> {
         procedure::select(port, None).await?;
-        self.open(port, order).await
+        let session = self.open(port, order).await?;
+        let [expected, actual] = [first, &session].map(|session| (session.opened.kdd, session.opened.kvn));
+        if actual != expected {
+            return Err(IssueError::OtherKeyData { expected, actual }.into());
+        }
+        Ok(session)
     }
 
     /// Makes sure that the card is still the one that the run began with.
@@ -116,6 +127,8 @@ impl Domain {
     }
 
     /// Replaces the keys of the issuer security domain: one durable step of class C.
+    ///
+    /// The session comes from [`Domain::reopen`].
     pub(super) async fn replace_keys(
         &mut self,
         port: &mut IssuancePort,
@@ -147,10 +160,19 @@ impl Domain {
 pub(super) fn outcome_of<T>(result: &Result<T, GpError>) -> StepEvent {
     match result {
         Ok(_) => StepEvent::Succeeded { proof: Proof::Answer },
-        Err(GpError::Refused { sw, .. }) => StepEvent::Failed { sw: Some(sw.0) },
+        Err(GpError::Refused { sw, .. }) => refusal(*sw),
         Err(GpError::Card { fault: cardwright_gp::CardFault::KeyCheckValue { .. }, .. }) => {
             StepEvent::Quarantined { reason: "the card answered another key check value".into() }
         }
         Err(_) => StepEvent::Lost,
+    }
+}
+
+/// What an error status says of the command. Not every one says that nothing was changed: 63XX and 65XX say the contrary,
+/// 6FXX says nothing (ISO 7816-4 5.6).
+pub(super) fn refusal(sw: StatusWord) -> StepEvent {
+    match sw.sw1() {
+        0x63 | 0x65 | 0x6F => StepEvent::Lost,
+        _ => StepEvent::Failed { sw: Some(sw.0) },
     }
 }

@@ -1,3 +1,4 @@
+use cardwright_gp::Error as GpError;
 use cardwright_gp::command::InstallForInstall;
 use cardwright_gp::procedure;
 use cardwright_gp::registry::{LifeCycle, Registry};
@@ -46,20 +47,16 @@ async fn run(port: &mut IssuancePort, order: &Order) -> Result<Report, Stop> {
     for (application, job) in order.applications.iter().zip(&mut jobs) {
         changed |= content(port, &domain, &mut session, &registry, application, job).await?;
     }
-    let mut selected_application = false;
     for (application, job) in order.applications.iter().zip(&mut jobs) {
         if needs_personalization(&registry, application, job) {
             session.opened.channel.close();
-            personalize(port, application, job).await?;
-            selected_application = true;
+            personalize(port, &domain, application, job).await?;
+            changed = true;
         }
     }
-    changed |= selected_application;
 
     if !session.has_new_keys {
-        if selected_application {
-            session = domain.reopen(port, order).await?;
-        }
+        session = domain.reopen(port, order, &session).await?;
         if !session.has_new_keys {
             domain.replace_keys(port, order, &mut session).await?;
             changed = true;
@@ -154,6 +151,10 @@ async fn content(
     }
 
     if settle_by_listing(port, job, steps::LOAD, loaded).await? {
+        // A load file that takes too many blocks is refused before its step is begun.
+        let channel = &session.opened.channel;
+        let block = channel.protocol().max_data(channel.level(), domain.max_command_data.unwrap_or(255));
+        order.load_file.number_of_blocks(block).map_err(GpError::from)?;
         port.tell(Notice::Stage("loading the application"));
         let permit = job.begin(port, steps::LOAD, intent(IdempotencyClass::Compare, load_input)).await?;
         let listener = port.clone();

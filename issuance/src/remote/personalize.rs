@@ -6,6 +6,7 @@ use cardwright_gp::procedure;
 use cardwright_keys::{Diversification, KeyRef};
 use sha2::{Digest, Sha256};
 
+use super::domain::{Domain, refusal};
 use super::order::ApplicationOrder;
 use super::report::{IssueError, Stop};
 use super::steps;
@@ -19,12 +20,30 @@ const MIN_TRIES: u8 = 2;
 /// Attempts of unknown outcome in a row that are risked on a card that does not tell its retry counter.
 const MAX_BLIND_ATTEMPTS: u32 = 2;
 
-pub(super) async fn personalize(port: &mut IssuancePort, order: &ApplicationOrder, job: &mut Job) -> Result<(), Stop> {
-    port.tell(Notice::Stage("personalizing the application"));
+/// Selects the application and reads what it says of itself.
+async fn select(port: &mut IssuancePort, order: &ApplicationOrder) -> Result<ApplicationInformation, Stop> {
     let fci = procedure::select(port, Some(&order.instance)).await?;
-    let information =
-        ApplicationInformation::parse(&fci.raw).ok_or(IssueError::NoSerialNumber { aid: order.instance })?;
-    let factor = information.diversification_factor();
+    Ok(ApplicationInformation::parse(&fci.raw).ok_or(IssueError::NoSerialNumber { aid: order.instance })?)
+}
+
+/// Gives the application its own keys.
+///
+/// Its serial number is read before it is made sure that the card is still the one of this job, and again after: the
+/// application that is selected then is that card's, and a damaged answer is found before it costs a try.
+pub(super) async fn personalize(
+    port: &mut IssuancePort,
+    domain: &Domain,
+    order: &ApplicationOrder,
+    job: &mut Job,
+) -> Result<(), Stop> {
+    port.tell(Notice::Stage("personalizing the application"));
+    let expected = select(port, order).await?.diversification_factor();
+    procedure::select(port, None).await?;
+    domain.same_card(port).await?;
+    let factor = select(port, order).await?.diversification_factor();
+    if factor != expected {
+        return Err(IssueError::OtherSerialNumber { aid: order.instance }.into());
+    }
     let own = |key: &KeyRef| key.clone().diversified(Diversification::Pboc { factor });
     let initial = own(&order.initial_master_key);
     let master = own(&order.master_key);
@@ -167,7 +186,7 @@ async fn replace(
 
 fn failure_of(error: &CosError) -> StepEvent {
     match error {
-        CosError::Refused { sw, .. } => StepEvent::Failed { sw: Some(sw.0) },
+        CosError::Refused { sw, .. } => refusal(*sw),
         CosError::Keys(_) => StepEvent::Failed { sw: None },
         _ => StepEvent::Lost,
     }

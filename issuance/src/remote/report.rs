@@ -177,7 +177,7 @@ pub enum IssueError {
         failures: u32,
     },
     /// The card has no identity, so that no job can be resumed with it.
-    #[error("the card tells no serial number: an issue that is interrupted could not be resumed")]
+    #[error("GET DATA 9F7F: the card tells no serial number: an issue that is interrupted could not be resumed")]
     NoIdentity,
     /// Another card than the one that the run began with.
     #[error("this is another card: {actual} instead of {expected}; put the first one back")]
@@ -186,6 +186,19 @@ pub enum IssueError {
         expected: String,
         /// Identity now.
         actual: String,
+    },
+    /// The card gave other key diversification data, or another key version, than in the session before; its keys were
+    /// left as they are.
+    #[error(
+        "INITIALIZE UPDATE: key diversification data and version at offset 0: expected {:02X?} and {:02X} as before, \
+         the card gave {:02X?} and {:02X}: another card, or a damaged answer",
+        expected.0, expected.1, actual.0, actual.1
+    )]
+    OtherKeyData {
+        /// What the first session had.
+        expected: ([u8; 10], u8),
+        /// What this one has.
+        actual: ([u8; 10], u8),
     },
     /// The card has this load file in another version.
     #[error(
@@ -236,8 +249,14 @@ pub enum IssueError {
         protocol: &'static str,
     },
     /// The application does not say what its keys are diversified with.
-    #[error("application {aid} gives no serial number when it is selected: its keys cannot be derived")]
+    #[error("SELECT: application {aid} gives no serial number: its keys cannot be derived")]
     NoSerialNumber {
+        /// Its AID.
+        aid: Aid,
+    },
+    /// The application gave two serial numbers; its keys were left as they are.
+    #[error("SELECT: application {aid} gives another serial number than before: another card, or a damaged answer")]
+    OtherSerialNumber {
         /// Its AID.
         aid: Aid,
     },
