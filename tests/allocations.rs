@@ -8,8 +8,7 @@ fn encode_and_decode_allocate_nothing() {
     for nc in [0, 1, 255, 256, 300] {
         let ne = if nc % 2 == 0 { Ne::MAX_SHORT } else { Ne::NONE };
         let form = LengthForm::Shortest;
-        let command =
-            CommandApduRef { cla: 0x80.into(), ins: 0xE2.into(), p1: 1, p2: 2, data: &data[..nc], ne, form };
+        let command = CommandApduRef { cla: 0x80.into(), ins: 0xE2.into(), p1: 1, p2: 2, data: &data[..nc], ne, form };
         let mut buffer = [0; 320];
         let counted = allocation_counter::measure(|| {
             let length = command.encode(&mut buffer).unwrap();

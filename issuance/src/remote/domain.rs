@@ -149,6 +149,11 @@ impl Domain {
         let mut input = Sha256::new_with_prefix([put.kvn]);
         put.key_check_values().iter().for_each(|kcv| input.update(kcv.0));
         let intent = Intent { kvn: Some(put.kvn), ..intent(IdempotencyClass::Compare, input.finalize().into()) };
+        let before = self.job.step(steps::DOMAIN_KEYS).intent;
+        if before.is_some_and(|before| before.input != intent.input) {
+            // The card has just proved that it holds the old keys: it never took the ones meant before.
+            let _durable = self.job.record(port, &[Event::Gone]).await?;
+        }
         let permit = self.job.begin(port, steps::DOMAIN_KEYS, intent).await?;
         let result = procedure::put_keys(port, &mut opened.channel, &put).await;
         self.job.settle(port, permit, outcome_of(&result)).await?;
