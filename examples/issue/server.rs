@@ -139,6 +139,7 @@ fn order(options: &Options) -> Result<Order, Box<dyn Error>> {
     }
     let candidate = |name: &str, kind, scheme| KeyCandidate::new(KeyRef::new(name), kind, scheme);
     Ok(Order {
+        domain: None,
         level: options.level,
         challenge: ChallengePolicy::Require,
         current_keys: vec![

@@ -9,5 +9,5 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = CardRecognitionData::parse(bytes).i_of(3);
     let _ = KeyInformation::parse(bytes).iter().map(KeyInformation::kind).count();
     let _ = FileControlInformation::parse(bytes);
-    let _ = ApplicationInformation::parse(bytes).map(|information| information.diversification_factor());
+    let _ = ApplicationInformation::parse(bytes).and_then(|information| information.diversification_factor());
 });

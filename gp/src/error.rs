@@ -65,6 +65,20 @@ pub enum Error {
     /// The load file cannot be cut into blocks; nothing was sent.
     #[error(transparent)]
     LoadFile(#[from] crate::LoadFileError),
+    /// None of the candidate key sets is of the protocol's kind and the card's key version: nothing was tried.
+    #[error("no key set for {protocol} with key version {kvn:02X} was given")]
+    NoKeys {
+        /// Key version number that the card used.
+        kvn: u8,
+        /// Secure channel protocol that the card used.
+        protocol: &'static str,
+    },
+    /// PUT KEY knows the key versions 01 to 7F.
+    #[error("key version {kvn:02X} cannot be put or replaced: PUT KEY knows 01 to 7F")]
+    KeyVersion {
+        /// The version.
+        kvn: u8,
+    },
     /// What was asked for is not supported here.
     #[error("{what} is not supported")]
     Unsupported {

@@ -57,6 +57,7 @@ pub fn order(cap_size: usize) -> Order {
     let cap = CapFile::parse(&archive).unwrap();
     let candidate = |name: &str, kind, scheme| KeyCandidate::new(KeyRef::new(name), kind, scheme);
     Order {
+        domain: None,
         level: SecurityLevel::C_DECRYPTION,
         challenge: ChallengePolicy::Require,
         current_keys: vec![
