@@ -1,31 +1,16 @@
 //! The example `issue` as a user runs it: output, exit status, files.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::sync::LazyLock;
+mod support;
+
+use std::path::Path;
+use std::process::Output;
 use std::time::Duration;
 
 use cardwright::apdu::trace::TraceFile;
 use cardwright::issuance::store::{Journal, SqliteReader};
 
-/// Builds the example, which `cargo test` does only when it runs all targets, and gives its path.
-fn program() -> &'static Path {
-    static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
-        let test = std::env::current_exe().unwrap();
-        let profile = test.parent().unwrap().parent().unwrap();
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet", "--example", "issue", "--target-dir"]).arg(profile.parent().unwrap());
-        if profile.ends_with("release") {
-            cargo.arg("--release");
-        }
-        assert!(cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success());
-        profile.join("examples/issue")
-    });
-    &PROGRAM
-}
-
 fn issue(folder: &Path, options: &[&str]) -> Output {
-    Command::new(program()).current_dir(folder).args(options).output().unwrap()
+    support::example("issue").current_dir(folder).args(options).output().unwrap()
 }
 
 fn text(output: &Output) -> String {
@@ -200,7 +185,7 @@ fn killed_at_any_moment_the_next_run_finishes_the_card() {
     let folder = folder();
     let mut kills = 0;
     for round in 0..12u64 {
-        let mut child = Command::new(program())
+        let mut child = support::example("issue")
             .current_dir(folder.path())
             .args(["--journal", &format!("{}.journal", round / 4)])
             .stdout(std::process::Stdio::null())

@@ -4,6 +4,10 @@
 
 use std::collections::BTreeSet;
 
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::LazyLock;
+
 use cardwright::apdu::{Aid, CommandApduRef};
 use cardwright::gp::load_file::CapFile;
 use cardwright::gp::procedure::{KeyCandidate, KeyScheme};
@@ -14,6 +18,22 @@ use cardwright::issuance::{Conversation, Driver};
 use cardwright::keys::{KeyKind, KeyRef, SoftwareKeys};
 use cardwright_capgen::CapBuilder;
 use cardwright_sim::{AesKeyLength, Fault, Faults, JavaCard, LogEntry, SecureChannelProtocol, SimReader};
+
+/// Runs an example, after building it, which `cargo test` does only when it runs all targets.
+pub fn example(name: &str) -> Command {
+    static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let test = std::env::current_exe().unwrap();
+        let profile = test.parent().unwrap().parent().unwrap();
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--quiet", "--examples", "--target-dir"]).arg(profile.parent().unwrap());
+        if profile.ends_with("release") {
+            cargo.arg("--release");
+        }
+        assert!(cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success());
+        profile.join("examples")
+    });
+    Command::new(BUILT.join(name))
+}
 
 pub const TEST_KEY: &str = "404142434445464748494A4B4C4D4E4F";
 
