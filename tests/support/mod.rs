@@ -2,7 +2,7 @@
 
 #![allow(dead_code, missing_docs, unreachable_pub, reason = "each test takes what it needs")]
 
-use cardwright::apdu::Aid;
+use cardwright::apdu::{Aid, Transport};
 use cardwright::gp::load_file::CapFile;
 use cardwright::gp::procedure::{KeyCandidate, KeyScheme};
 use cardwright::gp::{ChallengePolicy, DescriptorPolicy, SecurityLevel};
@@ -87,7 +87,7 @@ pub fn card(protocol: SecureChannelProtocol) -> JavaCard {
 /// Runs a machine against the card in the reader; time and randomness come from counters.
 pub fn drive<T>(
     conversation: Conversation<Result<Outcome<T>, IssueError>>,
-    reader: &mut SimReader,
+    reader: &mut dyn Transport,
     store: &mut dyn Store,
 ) -> Result<Outcome<T>, IssueError> {
     drive_with(conversation, reader, store, &mut keys())
@@ -95,7 +95,7 @@ pub fn drive<T>(
 
 pub fn drive_with<T>(
     conversation: Conversation<Result<Outcome<T>, IssueError>>,
-    reader: &mut SimReader,
+    reader: &mut dyn Transport,
     store: &mut dyn Store,
     keys: &mut SoftwareKeys,
 ) -> Result<Outcome<T>, IssueError> {
