@@ -37,6 +37,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "NAME", conflicts_with_all = ["card", "scp", "cut"])]
     pub(crate) reader: Option<String>,
 
+    /// Another software card, which connects to this port as it does to vpcd, in place of our own.
+    #[arg(long, value_name = "PORT", conflicts_with_all = ["reader", "card", "scp", "cut"])]
+    pub(crate) listen: Option<u16>,
+
     /// The record of every step; made when it is not there.
     #[arg(long, value_name = "FILE", default_value = "issue.journal")]
     pub(crate) journal: PathBuf,

@@ -5,13 +5,18 @@ use std::fs::File;
 use std::io::{BufWriter, PipeReader, PipeWriter};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use cardwright::apdu::trace::{Tracing, command_in_words, response_in_words};
+use cardwright::apdu::transport::vpcd::VirtualReader;
 use cardwright::apdu::{ExchangeLimits, Transport, TransportError};
 use cardwright::relay::{RelayError, run_terminal};
 use cardwright_sim::{CardFile, Fault, JavaCard, SimReader};
 
 use crate::options::Options;
+
+/// How long to wait for a card.
+const WAIT: Duration = Duration::from_secs(10);
 
 /// What went over the wire.
 #[derive(Debug, Default)]
@@ -61,9 +66,10 @@ pub(crate) fn open(
     seed: u64,
     meter: Arc<Meter>,
 ) -> Result<impl FnOnce(PipeReader, PipeWriter) -> Result<(), RelayError> + Send + use<>, Box<dyn Error>> {
-    let inner = match &options.reader {
-        Some(name) => reader(name)?,
-        None => Box::new(software_card(options, seed)?),
+    let inner = match (&options.reader, options.listen) {
+        (Some(name), _) => reader(name)?,
+        (_, Some(port)) => Box::new(virtual_reader(port)?),
+        _ => Box::new(software_card(options, seed)?),
     };
     let mut transport: Box<dyn Transport> = Box::new(Metered { inner, meter, show: options.trace });
     if let Some(path) = &options.record {
@@ -83,11 +89,17 @@ fn software_card(options: &Options, seed: u64) -> Result<SimReader, Box<dyn Erro
     Ok(reader)
 }
 
+/// A virtual reader with the card in it that connects first.
+fn virtual_reader(port: u16) -> Result<VirtualReader, Box<dyn Error>> {
+    let mut reader = VirtualReader::bind(port).map_err(|error| format!("port {port}: {error}"))?;
+    println!("waiting for a card at {}", reader.local_addr()?);
+    reader.wait_for_card(WAIT)?;
+    Ok(reader)
+}
+
 /// The card in the one PC/SC reader that has this name, or has it in its name.
 #[cfg(feature = "pcsc")]
 fn reader(name: &str) -> Result<Box<dyn Transport>, Box<dyn Error>> {
-    use std::time::Duration;
-
     use cardwright::apdu::transport::pcsc::{Options, PcscCard, readers};
 
     let readers = readers()?;
@@ -101,7 +113,7 @@ fn reader(name: &str) -> Result<Box<dyn Transport>, Box<dyn Error>> {
             return Err(format!("{which} {name:?} in its name; there are:\n  {}", readers.join("\n  ")).into());
         }
     };
-    let options = Options { wait: Duration::from_secs(10), ..Options::default() };
+    let options = Options { wait: WAIT, ..Options::default() };
     let card = PcscCard::connect(reader, options).map_err(|error| format!("{reader}: {error}"))?;
     Ok(Box::new(card))
 }

@@ -106,31 +106,31 @@ impl PcscCard {
     ///
     /// # Errors
     /// [`TransportErrorKind::NoReader`] when no reader has this name, [`TransportErrorKind::NoCard`] and
-    /// [`TransportErrorKind::Busy`] when that did not change in [`Options::wait`], and what else the service says.
+    /// [`TransportErrorKind::Busy`] when that did not change in [`Options::wait`], [`TransportErrorKind::Timeout`] when
+    /// the service did not answer in [`Options::timeout`] more, and what else the service says.
     pub fn connect(reader_name: &str, options: Options) -> Result<Self, TransportErrorKind> {
-        let context = establish()?;
         let name = CString::new(reader_name).map_err(|_| TransportErrorKind::NoReader)?;
-        let until = Instant::now() + options.wait;
-        let card = loop {
-            match context.connect(&name, options.share(), options.protocols()) {
-                Ok(card) => break card,
-                Err(error @ (Error::NoSmartcard | Error::RemovedCard | Error::SharingViolation)) => {
-                    let left = until.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return Err(kind(error));
-                    }
-                    wait_for_change(&context, &name, left)?;
-                }
-                Err(error) => return Err(kind(error)),
-            }
-        };
-        let Power { atr, t0 } = Power::of(&card).map_err(kind)?;
         let (jobs, inbox) = channel();
         let (outbox, answers) = channel();
+        let (opened, opening) = channel();
         let worker = thread::spawn(move || {
-            let buffer = std::vec![0; MAX_BUFFER_SIZE_EXTENDED];
-            Worker { t0, options, buffer, inbox, outbox }.run(card);
+            let (card, power) = match open(&name, &options) {
+                Ok(open) => open,
+                Err(error) => {
+                    let _ = opened.send(Err(error));
+                    return;
+                }
+            };
+            let t0 = power.t0;
+            // It fails when nobody waits any more; the card is let go then.
+            if opened.send(Ok(power)).is_ok() {
+                let buffer = std::vec![0; MAX_BUFFER_SIZE_EXTENDED];
+                Worker { t0, options, buffer, inbox, outbox }.run(card);
+            }
         });
+        // The service may hold the program up here too, when a card before it is stuck in a command.
+        let limit = options.wait.saturating_add(options.timeout);
+        let Power { atr, t0 } = opening.recv_timeout(limit).map_err(|_| TransportErrorKind::Timeout)??;
         Ok(Self { jobs: Some(jobs), answers, worker: Some(worker), options, atr, t0, stuck: false })
     }
 
@@ -358,6 +358,28 @@ impl Reconnect for pcsc::Transaction<'_> {
 
     fn reconnect(&mut self, options: &Options) -> Result<(), Error> {
         self.reconnect(options.share(), options.protocols(), Disposition::ResetCard)
+    }
+}
+
+/// Connects, and waits for a card or for another program that holds it.
+fn open(name: &CString, options: &Options) -> Result<(Card, Power), TransportErrorKind> {
+    let context = establish()?;
+    let until = Instant::now() + options.wait;
+    loop {
+        match context.connect(name, options.share(), options.protocols()) {
+            Ok(card) => {
+                let power = Power::of(&card).map_err(kind)?;
+                return Ok((card, power));
+            }
+            Err(error @ (Error::NoSmartcard | Error::RemovedCard | Error::SharingViolation)) => {
+                let left = until.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return Err(kind(error));
+                }
+                wait_for_change(&context, name, left)?;
+            }
+            Err(error) => return Err(kind(error)),
+        }
     }
 }
 
