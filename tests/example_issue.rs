@@ -176,6 +176,23 @@ fn a_program_without_readers_says_how_to_build_one_with() {
 }
 
 #[test]
+fn files_are_not_written_over_one_another() {
+    let folder = folder();
+    assert!(issue(folder.path(), &[]).status.success());
+    let journal = std::fs::read(folder.path().join("issue.journal")).unwrap();
+    for options in [["--record", "issue.journal"], ["--record", "./issue.card"], ["--journal", "x.card"]] {
+        let output = issue(folder.path(), &options);
+        assert_eq!(output.status.code(), Some(1), "{options:?}");
+        assert!(text(&output).contains("name the same file"), "{}", text(&output));
+    }
+    assert_eq!(std::fs::read(folder.path().join("issue.journal")).unwrap(), journal);
+    std::fs::write(folder.path().join("notes.txt"), "mine").unwrap();
+    let output = issue(folder.path(), &["--record", "notes.txt"]);
+    assert!(!output.status.success() && text(&output).contains("exists"), "{}", text(&output));
+    assert_eq!(std::fs::read(folder.path().join("notes.txt")).unwrap(), b"mine");
+}
+
+#[test]
 fn wrong_usage_is_told_with_exit_status_2() {
     let folder = folder();
     for options in [

@@ -148,7 +148,7 @@ fn wrong_keys_stop_before_external_authenticate_and_are_counted() {
         now = reader.card().twin();
     }
     let (outcome, mut reader) = issue(&wrong, now, &mut store, Faults::none());
-    assert!(matches!(outcome, Err(IssueError::LockedOut { failures: 2 })), "{outcome:?}");
+    assert!(matches!(outcome, Err(IssueError::LockedOut { failures: 2, unanswered: 0 })), "{outcome:?}");
     assert!(!reader.take_log().iter().any(|entry| entry.command[1] == 0x50));
     let right = cardwright::issuance::remote::Order { override_lockout: true, ..order(500) };
     let (outcome, reader) = issue(&right, reader.card().twin(), &mut store, Faults::none());
@@ -156,4 +156,38 @@ fn wrong_keys_stop_before_external_authenticate_and_are_counted() {
     // The success has cleared the count.
     let (outcome, _) = issue(&order(500), reader.card().twin(), &mut store, Faults::none());
     assert!(is_complete(&outcome), "{outcome:?}");
+}
+
+/// Number of the first command of an undisturbed run that begins so, ciphered or not.
+fn number_of(is_it: impl Fn(&[u8]) -> bool) -> u64 {
+    let (_, mut reader) = issue(&order(500), card(SCP03), &mut MemoryStore::new(), Faults::none());
+    let at = reader.take_log().iter().position(|entry| is_it(&entry.command)).unwrap();
+    at as u64 + 1
+}
+
+#[test]
+fn keys_that_the_card_refused_may_be_replaced_by_others() {
+    let put_key = number_of(|command| command[1] == 0xD8);
+    let mut store = MemoryStore::new();
+    let mut order = order(500);
+    let refusal = Faults::none().at(put_key, Fault::Status(0x6A80.into()));
+    let (outcome, mut reader) = issue(&order, card(SCP03), &mut store, refusal);
+    assert!(matches!(&outcome, Err(error) if error.to_string().contains("PUT KEY: 6A80")), "{outcome:?}");
+    assert_eq!(executed_once(&reader.take_log())[2], 0);
+    order.new_keys[0].scheme = cardwright::gp::procedure::KeyScheme::AsIs;
+    let (outcome, mut reader) = issue(&order, reader.card().twin(), &mut store, Faults::none());
+    assert!(is_complete(&outcome), "{outcome:?}");
+    assert_eq!(executed_once(&reader.take_log())[2], 1);
+}
+
+#[test]
+fn a_master_key_that_was_taken_and_denied_is_found_by_the_next_run() {
+    let master_key = number_of(|command| command[..3] == [0x84, 0xD4, 0xF9]);
+    let mut store = MemoryStore::new();
+    let denial = Faults::none().at(master_key, Fault::Respond(vec![0x6A, 0x80]));
+    let (outcome, reader) = issue(&order(500), card(SCP03), &mut store, denial);
+    assert!(matches!(&outcome, Err(error) if error.to_string().contains("WRITE KEY: 6A80")), "{outcome:?}");
+    let (outcome, mut reader) = issue(&order(500), reader.card().twin(), &mut store, Faults::none());
+    assert!(is_complete(&outcome), "{outcome:?}");
+    assert_eq!(executed_once(&reader.take_log())[3], 0);
 }

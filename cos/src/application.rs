@@ -37,12 +37,13 @@ impl ApplicationInformation {
         serial
     }
 
-    /// What the application's keys are diversified with: the last 8 bytes of its serial number.
+    /// What the application's keys are diversified with: the last 8 bytes of its serial number. `None` when they were left
+    /// blank, all 00 or all FF: every card would get the same keys.
     #[must_use]
-    pub fn diversification_factor(&self) -> [u8; 8] {
+    pub fn diversification_factor(&self) -> Option<[u8; 8]> {
         let mut factor = [0; 8];
         factor.copy_from_slice(&self.0[12..20]);
-        factor
+        (factor != [0; 8] && factor != [0xFF; 8]).then_some(factor)
     }
 }
 
@@ -60,7 +61,7 @@ mod tests {
         fci.extend(1..=30);
         let information = ApplicationInformation::parse(&fci).unwrap();
         assert_eq!(information.serial_number(), [11, 12, 13, 14, 15, 16, 17, 18, 19, 20]);
-        assert_eq!(information.diversification_factor(), [13, 14, 15, 16, 17, 18, 19, 20]);
+        assert_eq!(information.diversification_factor(), Some([13, 14, 15, 16, 17, 18, 19, 20]));
         assert_eq!(ApplicationInformation::parse(&fci[..20]), None);
     }
 

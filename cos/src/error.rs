@@ -7,7 +7,7 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum Error {
     /// The card does not accept the key: its retry counter is now lower.
-    #[error("the card rejects the key: {}", match .tries_left {
+    #[error("EXTERNAL AUTHENTICATE: the card rejects the key: {}", match .tries_left {
         Some(0) => "no try is left, the key is locked".into(),
         Some(n) => alloc::format!("{n} tries are left"),
         None => "how many tries are left it does not say".into(),
@@ -17,7 +17,7 @@ pub enum Error {
         tries_left: Option<u8>,
     },
     /// The key is locked: its retry counter is used up.
-    #[error("the key is locked on the card")]
+    #[error("EXTERNAL AUTHENTICATE: the key is locked on the card")]
     Locked,
     /// The card refused a command.
     #[error("{command}: {sw}")]

@@ -20,4 +20,6 @@ pub use application::ApplicationInformation;
 pub use cardwright_keys::pboc;
 pub use error::Error;
 pub use key_record::{KeyHeader, KeyUpdate, Protection};
-pub use procedure::{PreparedKeyUpdate, authenticate, get_challenge, prepare_key_update, tries_left, update_key};
+pub use procedure::{
+    PreparedKeyUpdate, answer_challenge, authenticate, get_challenge, prepare_key_update, tries_left, update_key,
+};

@@ -33,6 +33,20 @@ pub async fn authenticate(
     kid: u8,
 ) -> Result<(), Error> {
     let challenge = get_challenge(card, 8).await?;
+    answer_challenge(card, keys, key, kid, challenge).await
+}
+
+/// Answers a challenge of [`get_challenge`] with EXTERNAL AUTHENTICATE. A wrong key costs one try.
+///
+/// # Errors
+/// As [`authenticate`].
+pub async fn answer_challenge(
+    card: &mut impl CardPort,
+    keys: &mut impl KeyPort,
+    key: &KeyRef,
+    kid: u8,
+    challenge: [u8; 8],
+) -> Result<(), Error> {
     let cryptogram = keys.ask_keys(KeyRequest::Cryptogram { key: key.clone(), challenge }).await?.into_cryptogram()?;
     let command = command::external_authenticate(kid, cryptogram);
     let name = command.name();

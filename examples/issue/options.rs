@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cardwright::apdu::Aid;
 use cardwright::gp::SecurityLevel;
@@ -107,9 +107,30 @@ impl From<Scp> for SecureChannelProtocol {
 }
 
 impl Options {
+    /// Files that would overwrite one another are refused.
+    pub(crate) fn check_paths(&self) -> Result<(), String> {
+        let card = self.card_path();
+        let files = [("--journal", Some(&self.journal)), ("--card", Some(&card)), ("--cap", self.cap.as_ref())];
+        let named: Vec<_> = files.into_iter().chain([("--record", self.record.as_ref())]).collect();
+        for (i, (option, path)) in named.iter().enumerate() {
+            for (other, same) in &named[..i] {
+                if let (Some(path), Some(same)) = (path, same)
+                    && absolute(path) == absolute(same)
+                {
+                    return Err(format!("{other} and {option} name the same file: {}", path.display()));
+                }
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn card_path(&self) -> PathBuf {
         self.card.clone().unwrap_or_else(|| self.journal.with_extension("card"))
     }
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned())
 }
 
 fn level(text: &str) -> Result<SecurityLevel, String> {

@@ -1,7 +1,8 @@
 //! The server's half: the order, the keys, the journal, and the machine that decides.
 
 use std::error::Error;
-use std::io::pipe;
+use std::fs::File;
+use std::io::{Read, pipe};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -24,12 +25,14 @@ use crate::display::Display;
 use crate::options::Options;
 use crate::terminal::{self, Meter};
 
+const MAX_CAP: u64 = 32 << 20;
 const INTERRUPTED: u8 = 3;
 const QUARANTINED: u8 = 4;
 
 /// Both halves together.
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     // Everything that can be wrong with files is found before anything is sent.
+    options.check_paths()?;
     let order = order(options)?;
     let mut rng = match options.seed {
         Some(seed) => ChaCha20Rng::seed_from_u64(seed),
@@ -75,8 +78,11 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
         _ => finish(&mut driver, &display, remote::issue(order), |report| display.report(&report)),
     };
     display.finish();
-    card.close()?;
-    client.join().map_err(|_| "the terminal ended in a panic")??;
+    let closed = card.close();
+    let ended = client.join().map_err(|_| "the terminal ended in a panic")?;
+    if let (Ok(_), Err(error)) = (&code, closed.and(ended)) {
+        eprintln!("the terminal: {error}");
+    }
     println!(
         "{} commands, {} bytes to the card, {} bytes from it",
         meter.commands.load(Relaxed),
@@ -129,7 +135,11 @@ fn order(options: &Options) -> Result<Order, Box<dyn Error>> {
     let cap = match &options.cap {
         Some(path) => {
             let name = path.display();
-            let bytes = std::fs::read(path).map_err(|error| format!("{name}: {error}"))?;
+            let mut bytes = Vec::new();
+            // A CAP file is far smaller; whatever does not end is not read to its end.
+            File::open(path)
+                .and_then(|file| file.take(MAX_CAP).read_to_end(&mut bytes))
+                .map_err(|error| format!("{name}: {error}"))?;
             CapFile::parse(&bytes).map_err(|error| format!("{name}: {error}"))?
         }
         None => CapFile::parse(&default_payment_cap())?,
@@ -143,6 +153,7 @@ fn order(options: &Options) -> Result<Order, Box<dyn Error>> {
     }
     let candidate = |name: &str, kind, scheme| KeyCandidate::new(KeyRef::new(name), kind, scheme);
     Ok(Order {
+        domain: None,
         level: options.level,
         challenge: ChallengePolicy::Require,
         current_keys: vec![

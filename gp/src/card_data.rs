@@ -10,6 +10,10 @@ use cardwright_apdu::tlv::{self, DataObject, Reader, Tag};
 pub const CPLC: Tag = Tag(0x9F7F);
 /// Tag of the card recognition data (GPCS 2.3.1 H.2).
 pub const CARD_RECOGNITION_DATA: Tag = Tag(0x66);
+/// Tag of the issuer identification number (GPCS 2.3.1 H.1).
+pub const IIN: Tag = Tag(0x42);
+/// Tag of the card image number (GPCS 2.3.1 H.1).
+pub const CIN: Tag = Tag(0x45);
 /// Tag of the key information template (GPCS 2.3.1 11.3.3.1).
 pub const KEY_INFORMATION: Tag = Tag(0xE0);
 
@@ -78,13 +82,13 @@ impl Cplc {
     }
 
     /// What tells this chip from all others: fabricator, type, date, serial number and batch. `None` when the serial
-    /// number was left zero.
+    /// number was left blank, all 00 or all FF.
     #[must_use]
     pub fn identity(&self) -> Option<[u8; 12]> {
         let mut identity = [0; 12];
         identity[..4].copy_from_slice(&self.0[..4]);
         identity[4..].copy_from_slice(&self.0[10..18]);
-        (self.ic_serial() != [0; 4]).then_some(identity)
+        (self.ic_serial() != [0; 4] && self.ic_serial() != [0xFF; 4]).then_some(identity)
     }
 
     /// All 42 bytes.
@@ -279,6 +283,7 @@ mod tests {
         assert_eq!(Cplc::parse(&answer[3..]), Some(cplc));
         assert_eq!(Cplc::parse(&answer[..20]), None);
         assert_eq!(Cplc([0; 42]).identity(), None);
+        assert_eq!(Cplc([0xFF; 42]).identity(), None);
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub use initiation::{Authenticating, CardAnswer, ChallengePolicy, InitializeUpda
 pub use level::SecurityLevel;
 
 use crate::error::{ClosedBy, Error};
-use crate::{ChannelError, error::ResponseFault};
+use crate::{CardFault, ChannelError, error::ResponseFault};
 
 /// An open secure channel. One command is outstanding at a time; after a response that does not verify, or a lost one,
 /// the channel is closed for good and says so each time.
@@ -131,11 +131,15 @@ impl SecureChannel {
     /// here.
     ///
     /// # Errors
-    /// [`Error::Channel`] and [`Error::Transport`]; the channel is then closed, unless the command was too long.
+    /// [`Error::Card`] when the response does not verify, [`Error::Channel`] and [`Error::Transport`]; the channel is then
+    /// closed, unless the command was too long.
     pub async fn transmit(&mut self, card: &mut impl CardPort, command: &CommandApdu) -> Result<ResponseApdu, Error> {
         let protected = self.wrap(command)?;
         match card.transmit(protected).await {
-            Ok(response) => Ok(self.unwrap(response)?),
+            Ok(response) => self.unwrap(response).map_err(|error| match error {
+                ChannelError::Response { fault } => Error::card(command.name(), CardFault::Protection(fault)),
+                error => error.into(),
+            }),
             Err(source) => {
                 self.state = State::Closed(ClosedBy::Transport);
                 Err(Error::Transport { command: command.name(), source })

@@ -230,7 +230,10 @@ pub fn set_status(aid: Option<&Aid>, state: LifeCycle) -> CommandApdu {
 /// One STORE DATA command (GPCS 2.3.1 11.11); P1 as its table 11-89 codes it, without the bit of the last block.
 #[must_use]
 pub fn store_data(p1: u8, number: u8, last: bool, data: &[u8]) -> CommandApdu {
-    CommandApdu::new(Class::GP, Instruction::STORE_DATA, p1 & 0x7F | u8::from(last) << 7, number).with_data(data)
+    let p1 = p1 & 0x7F | u8::from(last) << 7;
+    // Bit 1 of P1 announces a response that may hold data (GPCS 2.3.1 table 11-89).
+    let ne = if p1 & 0x01 != 0 { Ne::MAX_SHORT } else { Ne::NONE };
+    CommandApdu::new(Class::GP, Instruction::STORE_DATA, p1, number).with_data(data).with_ne(ne)
 }
 
 /// PUT KEY of consecutive keys (GPCS 2.3.1 11.8, Amd D 7.2).
@@ -252,8 +255,11 @@ impl PutKey {
     /// The command.
     ///
     /// # Errors
-    /// [`Error::TooLong`] when the keys do not fit one command.
+    /// [`Error::TooLong`] when the keys do not fit one command, [`Error::KeyVersion`] for a version outside 01 to 7F.
     pub fn command(&self) -> Result<CommandApdu, Error> {
+        if let Some(kvn) = [Some(self.kvn), self.replace].into_iter().flatten().find(|kvn| !(1..=0x7F).contains(kvn)) {
+            return Err(Error::KeyVersion { kvn });
+        }
         let mut data = alloc::vec![self.kvn];
         for key in &self.keys {
             data.push(match key.kind {

@@ -65,6 +65,20 @@ pub enum Error {
     /// The load file cannot be cut into blocks; nothing was sent.
     #[error(transparent)]
     LoadFile(#[from] crate::LoadFileError),
+    /// None of the candidate key sets is of the protocol's kind and the card's key version: nothing was tried.
+    #[error("no key set for {protocol} with key version {kvn:02X} was given")]
+    NoKeys {
+        /// Key version number that the card used.
+        kvn: u8,
+        /// Secure channel protocol that the card used.
+        protocol: &'static str,
+    },
+    /// PUT KEY knows the key versions 01 to 7F.
+    #[error("key version {kvn:02X} cannot be put or replaced: PUT KEY knows 01 to 7F")]
+    KeyVersion {
+        /// The version.
+        kvn: u8,
+    },
     /// What was asked for is not supported here.
     #[error("{what} is not supported")]
     Unsupported {
@@ -142,6 +156,9 @@ pub enum CardFault {
         /// What the card answered.
         actual: KeyCheckValue,
     },
+    /// The protection of the response is wrong; the secure channel is closed.
+    #[error("response protection: {0}; the secure channel is closed")]
+    Protection(ResponseFault),
     /// The card sends page after page without an end.
     #[error("more than {limit} bytes or pages without an end")]
     Endless {
@@ -221,8 +238,11 @@ pub enum ResponseFault {
         actual: usize,
     },
     /// The R-MAC is wrong.
-    #[error("wrong R-MAC")]
-    Mac,
+    #[error("wrong R-MAC at offset {offset}, expected that of this session")]
+    Mac {
+        /// Where it begins, in bytes from the start of the response data.
+        offset: usize,
+    },
     /// Data in front of a status word that carries none (Amd D 6.2.5).
     #[error("{actual} unprotected bytes with an error status")]
     Unprotected {

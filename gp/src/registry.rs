@@ -39,10 +39,11 @@ impl LifeCycle {
         !self.is_locked() && self.0 & 0x07 == 0x07
     }
 
-    /// Whether an application has gone beyond SELECTABLE into a state of its own, as personalized ones do.
+    /// Whether an application has gone beyond SELECTABLE into a state of its own, as personalized ones do; also while it
+    /// is locked.
     #[must_use]
     pub fn is_personalized(self) -> bool {
-        self.is_selectable() && self.0 & 0x78 != 0
+        self.0 & 0x07 == 0x07 && self.0 & 0x78 != 0
     }
 
     /// The state's name for an object of this scope.
@@ -123,6 +124,8 @@ pub struct RegistryEntry {
 pub struct Registry {
     /// The entries, in the card's order within each scope.
     pub entries: Vec<RegistryEntry>,
+    /// Parts that the card does not list. What is not in them may be on the card all the same.
+    pub untold: Vec<Scope>,
 }
 
 impl Registry {
@@ -130,6 +133,18 @@ impl Registry {
     #[must_use]
     pub fn issuer_security_domain(&self) -> Option<&RegistryEntry> {
         self.entries.iter().find(|entry| entry.scope == Scope::IssuerSecurityDomain)
+    }
+
+    /// Whether the card has told its applications and supplementary security domains.
+    #[must_use]
+    pub fn tells_applications(&self) -> bool {
+        !self.untold.contains(&Scope::Applications)
+    }
+
+    /// Whether the card has told its executable load files.
+    #[must_use]
+    pub fn tells_load_files(&self) -> bool {
+        !self.untold.contains(&Scope::LoadFiles)
     }
 
     /// Applications and supplementary security domains.

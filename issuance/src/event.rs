@@ -61,6 +61,9 @@ pub enum StepEvent {
         /// Key version that a key step gives.
         #[n(3)]
         kvn: Option<u8>,
+        /// Name of the key that a key step gives, as the key service knows it.
+        #[n(4)]
+        key: Option<String>,
     },
     /// Done.
     #[n(1)]
@@ -122,13 +125,23 @@ pub enum Event {
     KeySuccess,
     /// All steps of the entity are proved.
     #[n(3)]
-    Completed,
+    Completed {
+        /// Life cycle state of the application then.
+        #[n(0)]
+        life_cycle: Option<u8>,
+    },
     /// What the entity was about is no longer on the card; steps begin anew.
     #[n(4)]
     Gone,
     /// An application was used (a report from elsewhere).
     #[n(5)]
     Used,
+    /// A secure channel is about to be asked for: counts until the card has answered.
+    #[n(6)]
+    KeyAttempt,
+    /// The card answered without a word on the keys.
+    #[n(7)]
+    KeyAnswered,
 }
 
 /// A record whose body is none of ours.
@@ -180,8 +193,13 @@ mod tests {
     /// The example of docs/journal.md.
     #[test]
     fn events_are_coded_as_the_document_says() {
-        let event =
-            StepEvent::Begun { class: IdempotencyClass::Compare, input: [0xAB; 32], tries_before: None, kvn: Some(1) };
+        let event = StepEvent::Begun {
+            class: IdempotencyClass::Compare,
+            input: [0xAB; 32],
+            tries_before: None,
+            kvn: Some(1),
+            key: Some("domain-aes".into()),
+        };
         let event = Event::Step { step: "domain-keys".into(), attempt: 1, event };
         let body = event.entry(&Entity::new("card/1").unwrap()).body;
         let document = include_str!("../../docs/journal.md");

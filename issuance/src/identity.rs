@@ -1,19 +1,28 @@
 use std::fmt;
 
-use cardwright_gp::card_data::Cplc;
+use cardwright_gp::procedure::CardData;
 
 use crate::journal::{Entity, EntityError};
 
-/// What tells a card from all others, as text: chip identity from the CPLC data.
+/// What tells a card from all others, as text: chip identity from the CPLC data, else issuer and card image number.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct CardIdentity(String);
 
 impl CardIdentity {
-    /// Fabricator, IC type, fabrication date, serial number and batch; `None` when the card has no serial number.
+    /// Fabricator, IC type, fabrication date, serial number and batch from the CPLC data; on a card without a serial number
+    /// there the issuer identification number and the card image number; `None` when it has neither.
     #[must_use]
-    pub fn from_cplc(cplc: &Cplc) -> Option<Self> {
+    pub fn of(data: &CardData) -> Option<Self> {
         let digits = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>();
-        cplc.identity().map(|identity| Self(format!("cplc-{}", digits(&identity))))
+        if let Some(identity) = data.cplc.and_then(|cplc| cplc.identity()) {
+            return Some(Self(format!("cplc-{}", digits(&identity))));
+        }
+        match (&data.iin, &data.cin) {
+            (Some(iin), Some(cin)) if iin.len() <= 16 && cin.len() <= 32 && cin.iter().any(|byte| *byte != 0) => {
+                Some(Self(format!("iin-{}-cin-{}", digits(iin), digits(cin))))
+            }
+            _ => None,
+        }
     }
 
     /// The text.

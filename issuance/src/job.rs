@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-use crate::event::{Event, EventError, IdempotencyClass, Proof, StepEvent};
+use crate::event::{Event, EventError, Proof, StepEvent};
 use crate::journal::{Entity, Record};
 use crate::ledger::Ledger;
 use crate::port::{IssuancePort, Notice};
-use crate::step::{MAX_ATTEMPTS, Step, StepError, StepState};
+use crate::step::{Intent, MAX_ATTEMPTS, Step, StepError, StepState};
 use crate::store::{Durable, StoreError, Transaction};
 
 /// Where an entity stands: its steps, its lock-out ledger, what was reported of it. Pure: a fold over events.
@@ -20,6 +20,8 @@ pub struct JobState {
     pub ledger: Ledger,
     /// Whether all steps were proved and nothing was undone since.
     pub completed: bool,
+    /// Life cycle state of the application when they were.
+    pub life_cycle: Option<u8>,
     /// How many uses were reported.
     pub uses: u64,
 }
@@ -35,8 +37,13 @@ impl JobState {
                 let next = self.steps.get(step).cloned().unwrap_or_default().apply(event)?;
                 self.steps.insert(step.clone(), next);
             }
-            Event::KeyFailure { .. } | Event::KeySuccess => self.ledger = self.ledger.apply(event),
-            Event::Completed => self.completed = true,
+            Event::KeyAttempt | Event::KeyAnswered | Event::KeyFailure { .. } | Event::KeySuccess => {
+                self.ledger = self.ledger.apply(event);
+            }
+            Event::Completed { life_cycle } => {
+                self.completed = true;
+                self.life_cycle = *life_cycle;
+            }
             Event::Used => self.uses += 1,
             Event::Gone => self = Self { ledger: self.ledger, ..Self::default() },
         }
@@ -159,15 +166,32 @@ impl Job {
     /// # Errors
     /// [`JobError::Step`] before anything is written; [`JobError::Store`].
     pub async fn record(&mut self, port: &mut IssuancePort, events: &[Event]) -> Result<Durable, JobError> {
-        let mut next = Self { entity: self.entity.clone(), state: self.state.clone(), last_seq: self.last_seq };
-        for event in events {
-            next.fold(event)?;
+        Self::record_all(port, &mut [(self, events)]).await
+    }
+
+    /// Records events of several jobs in one transaction.
+    ///
+    /// # Errors
+    /// As [`Job::record`]; nothing is written then.
+    pub async fn record_all(port: &mut IssuancePort, jobs: &mut [(&mut Self, &[Event])]) -> Result<Durable, JobError> {
+        let mut transaction = Transaction::default();
+        let mut after = Vec::with_capacity(jobs.len());
+        for (job, events) in jobs.iter() {
+            let mut next = Self { entity: job.entity.clone(), state: job.state.clone(), last_seq: job.last_seq };
+            for event in *events {
+                next.fold(event)?;
+            }
+            transaction.entries.extend(events.iter().map(|event| event.entry(&job.entity)));
+            transaction.expect.push((job.entity.clone(), job.last_seq));
+            after.push((next, events.len() as u64));
         }
-        let entries: Vec<_> = events.iter().map(|event| event.entry(&self.entity)).collect();
-        let transaction = Transaction::new(entries).expecting(self.entity.clone(), self.last_seq);
         let durable = port.commit(transaction).await?;
-        next.last_seq = durable.last_seq();
-        *self = next;
+        let mut seq = durable.first_seq();
+        for ((job, _), (mut next, count)) in jobs.iter_mut().zip(after) {
+            seq += count;
+            next.last_seq = seq - 1;
+            **job = next;
+        }
         Ok(durable)
     }
 
@@ -179,7 +203,7 @@ impl Job {
         &mut self,
         port: &mut IssuancePort,
         step: &'static str,
-        intent: crate::step::Intent,
+        intent: Intent,
     ) -> Result<Permit, JobError> {
         let present = self.step(step);
         let attempt = if present.is_done() { 1 } else { present.attempts + 1 };
@@ -189,8 +213,7 @@ impl Job {
             let entity = self.entity.clone();
             return Err(JobError::AttemptsSpent { entity, step: step.into(), attempts: attempt - 1 });
         }
-        let crate::step::Intent { class, input, tries_before, kvn } = intent;
-        let event = StepEvent::Begun { class, input, tries_before, kvn };
+        let event = intent.begun();
         let intent = self.record(port, &[Event::Step { step: step.into(), attempt, event }]).await?;
         Ok(Permit { step, attempt, _intent: intent })
     }
@@ -244,10 +267,4 @@ impl Job {
         port.tell(Notice::Step { step: step.into(), outcome: words });
         Ok(())
     }
-}
-
-/// The intent of an attempt without particulars.
-#[must_use]
-pub fn intent(class: IdempotencyClass, input: [u8; 32]) -> crate::step::Intent {
-    crate::step::Intent { class, input, tries_before: None, kvn: None }
 }

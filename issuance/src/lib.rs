@@ -22,5 +22,5 @@ mod identity;
 
 pub use driver::{Driver, DriverError};
 pub use identity::CardIdentity;
-pub use ledger::{Ledger, MAX_KEY_FAILURES};
+pub use ledger::{Ledger, MAX_KEY_FAILURES, MAX_UNANSWERED};
 pub use port::{Answer, Ask, Conversation, IssuancePort, Notice};

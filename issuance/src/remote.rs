@@ -9,11 +9,12 @@
 //! | Listed | GET STATUS: which applications it has | | |
 //! | Loading | INSTALL [for load], LOAD from block 0 | *load*, C | the listing shows the load file |
 //! | Installed | INSTALL [for install and make selectable] | *install*, C | the listing shows the application |
-//! | Keyed | EXTERNAL AUTHENTICATE with the card master key | *authenticate-initial*, X | retry counter against the one before |
+//! | Keyed | SELECT twice, the card's identity between: whose application it is | | |
+//! | | EXTERNAL AUTHENTICATE with the card master key | *authenticate-initial*, X | retry counter against the one before |
 //! | | WRITE KEY of the maintenance key | *maintenance-key*, C | cannot be read: the same value again |
 //! | | WRITE KEY of the card master key, last | *master-key*, C | EXTERNAL AUTHENTICATE with the new key |
 //! | | EXTERNAL AUTHENTICATE with the new master key | *authenticate-master*, X, proves all before it | as above |
-//! | Secured | PUT KEY of the security domain | *domain-keys*, C | which keys fit the answer to INITIALIZE UPDATE |
+//! | Secured | a second session that shows the same key diversification data, then PUT KEY | *domain-keys*, C | which keys fit the answer to INITIALIZE UPDATE |
 //! | Closed | new keys, same card, listing | Completed | |
 //!
 //! A run begins with the first stage, whatever happened before; the card and the journal say what is left to do.

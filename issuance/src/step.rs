@@ -13,7 +13,7 @@
 //! | Unknown | NotDone, Failed | Pending, one attempt more |
 //! | Unknown | Quarantined | Quarantined |
 //! | Succeeded | Begun, class X | Open: an authentication is good for one card session |
-//! | Quarantined | Released | Unknown when it was begun, else Pending |
+//! | Quarantined | Released | Unknown when it was begun, else Pending; attempts are counted anew |
 //!
 //! A program that starts again and finds a step Open treats it as Unknown: the crash lies between intent and outcome.
 
@@ -55,7 +55,7 @@ pub enum StepState {
 }
 
 /// What the last intent said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Intent {
     /// Idempotency class.
     pub class: IdempotencyClass,
@@ -65,6 +65,23 @@ pub struct Intent {
     pub tries_before: Option<u8>,
     /// Key version that a key step gives.
     pub kvn: Option<u8>,
+    /// Name of the key that a key step gives.
+    pub key: Option<String>,
+}
+
+impl Intent {
+    /// An intent without particulars.
+    #[must_use]
+    pub fn new(class: IdempotencyClass, input: [u8; 32]) -> Self {
+        Self { class, input, tries_before: None, kvn: None, key: None }
+    }
+
+    /// The event that records it.
+    #[must_use]
+    pub fn begun(self) -> StepEvent {
+        let Self { class, input, tries_before, kvn, key } = self;
+        StepEvent::Begun { class, input, tries_before, kvn, key }
+    }
 }
 
 /// An event that cannot follow.
@@ -103,11 +120,12 @@ impl Step {
             (Succeeded(_), StepEvent::Begun { class, .. }) if *class != IdempotencyClass::Counter => {
                 Err(StepError::Illegal)
             }
-            (Pending | Succeeded(_), StepEvent::Begun { class, input, tries_before, kvn }) => {
-                if self.intent.is_some_and(|intent| intent.input != *input) {
+            (Pending | Succeeded(_), StepEvent::Begun { class, input, tries_before, kvn, key }) => {
+                if self.intent.as_ref().is_some_and(|intent| intent.input != *input) {
                     return Err(StepError::InputChanged);
                 }
-                let intent = Intent { class: *class, input: *input, tries_before: *tries_before, kvn: *kvn };
+                let (tries_before, kvn, key) = (*tries_before, *kvn, key.clone());
+                let intent = Intent { class: *class, input: *input, tries_before, kvn, key };
                 let before = if matches!(self.state, Succeeded(_)) { 0 } else { self.attempts };
                 Ok(Self { state: Open, attempts: before + 1, intent: Some(intent) })
             }
@@ -115,7 +133,10 @@ impl Step {
             (Open | Unknown, StepEvent::Failed { .. } | StepEvent::NotDone) => to(Pending),
             (Open, StepEvent::Lost) => to(Unknown),
             (Pending | Open | Unknown, StepEvent::Quarantined { reason }) => to(Quarantined { reason: reason.clone() }),
-            (Quarantined { .. }, StepEvent::Released) => to(if self.intent.is_some() { Unknown } else { Pending }),
+            (Quarantined { .. }, StepEvent::Released) => {
+                let state = if self.intent.is_some() { Unknown } else { Pending };
+                Ok(Self { state, attempts: 0, intent: self.intent.clone() })
+            }
             _ => Err(StepError::Illegal),
         }
     }
@@ -126,7 +147,7 @@ mod tests {
     use super::*;
 
     fn begun(input: u8) -> StepEvent {
-        StepEvent::Begun { class: IdempotencyClass::Compare, input: [input; 32], tries_before: None, kvn: None }
+        Intent::new(IdempotencyClass::Compare, [input; 32]).begun()
     }
 
     fn run(events: &[StepEvent]) -> Result<Step, StepError> {
@@ -154,8 +175,7 @@ mod tests {
 
     #[test]
     fn an_authentication_may_be_done_again_and_counts_from_one() {
-        let begun =
-            StepEvent::Begun { class: IdempotencyClass::Counter, input: [0; 32], tries_before: None, kvn: None };
+        let begun = Intent::new(IdempotencyClass::Counter, [0; 32]).begun();
         let done = StepEvent::Succeeded { proof: Proof::Answer };
         let again = run(&[begun.clone(), StepEvent::NotDone, begun.clone(), done, begun]).unwrap();
         assert_eq!((again.state, again.attempts), (StepState::Open, 1));
@@ -167,7 +187,8 @@ mod tests {
         let held = run(&[begun(1), StepEvent::Lost, reason()]).unwrap();
         assert_eq!(held.apply(&begun(1)), Err(StepError::Illegal));
         assert_eq!(held.apply(&StepEvent::Succeeded { proof: Proof::Probe }), Err(StepError::Illegal));
-        assert!(held.apply(&StepEvent::Released).unwrap().is_in_doubt());
+        let released = held.apply(&StepEvent::Released).unwrap();
+        assert!(released.is_in_doubt() && released.attempts == 0);
         assert_eq!(run(&[reason(), StepEvent::Released]).unwrap().state, StepState::Pending);
     }
 }

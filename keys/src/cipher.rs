@@ -2,6 +2,7 @@
 //!
 //! A value of these types holds an expanded key, wiped on drop; expand once a session.
 
+use alloc::vec::Vec;
 use core::fmt;
 
 use cipher::array::Array;
@@ -10,8 +11,7 @@ use cipher::{
     Block, BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, BlockSizeUser, InnerIvInit,
     KeyInit,
 };
-use cmac::{Cmac, Mac};
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::{KeyError, KeyValue};
 
@@ -135,14 +135,14 @@ impl Aes {
     }
 }
 
-/// CMAC with AES (NIST SP 800-38B), the key expanded once.
-pub struct AesCmac(CmacKey);
-
-#[allow(clippy::large_enum_variant, reason = "one a session")]
-enum CmacKey {
-    Aes128(Cmac<aes::Aes128>),
-    Aes192(Cmac<aes::Aes192>),
-    Aes256(Cmac<aes::Aes256>),
+/// CMAC with AES (NIST SP 800-38B), key and subkeys computed once.
+///
+/// It is CBC with a masked last block, and done so over the `cbc` crate: twice as fast as the streaming `cmac` crate,
+/// which checks it in the tests.
+pub struct AesCmac {
+    aes: Aes,
+    whole: Zeroizing<[u8; 16]>,
+    padded: Zeroizing<[u8; 16]>,
 }
 
 impl AesCmac {
@@ -151,33 +151,53 @@ impl AesCmac {
     /// # Errors
     /// [`KeyError::Length`] for other than 16, 24 or 32 bytes.
     pub fn new(key: &KeyValue) -> Result<Self, KeyError> {
-        fn expand<M: KeyInit>(key: &[u8]) -> Result<M, KeyError> {
-            M::new_from_slice(key).map_err(|_| KeyError::Length { actual: key.len() })
-        }
-        let bytes = key.expose_bytes();
-        Ok(Self(match bytes.len() {
-            16 => CmacKey::Aes128(expand(bytes)?),
-            24 => CmacKey::Aes192(expand(bytes)?),
-            _ => CmacKey::Aes256(expand(bytes)?),
-        }))
+        let aes = Aes::new(key)?;
+        let whole = double(&Zeroizing::new(aes.encrypt_block(&[0; 16])));
+        let padded = double(&whole);
+        Ok(Self { aes, whole, padded })
     }
 
     /// The MAC of the concatenation of the parts.
     #[must_use]
     pub fn mac(&self, parts: &[&[u8]]) -> [u8; 16] {
-        fn run<M: Mac + Clone>(keyed: &M, parts: &[&[u8]]) -> [u8; 16] {
-            let mut mac = keyed.clone();
-            parts.iter().for_each(|part| mac.update(part));
-            let mut out = [0; 16];
-            out.copy_from_slice(&mac.finalize().into_bytes());
-            out
+        let length = parts.iter().map(|part| part.len()).sum::<usize>();
+        let blocks = length.div_ceil(16).max(1) * 16;
+        // A short command and its chaining value stay on the stack.
+        let mut small = [0; 304];
+        let mut large = Vec::new();
+        let scratch = match small.get_mut(..blocks) {
+            Some(scratch) => scratch,
+            None => {
+                large.resize(blocks, 0);
+                &mut large[..]
+            }
+        };
+        let mut at = 0;
+        for part in parts {
+            scratch[at..at + part.len()].copy_from_slice(part);
+            at += part.len();
         }
-        match &self.0 {
-            CmacKey::Aes128(keyed) => run(keyed, parts),
-            CmacKey::Aes192(keyed) => run(keyed, parts),
-            CmacKey::Aes256(keyed) => run(keyed, parts),
-        }
+        let subkey = if length == blocks {
+            &self.whole
+        } else {
+            scratch[length] = 0x80;
+            &self.padded
+        };
+        scratch[blocks - 16..].iter_mut().zip(subkey.iter()).for_each(|(byte, mask)| *byte ^= mask);
+        self.aes.cbc_encrypt(&[0; 16], scratch);
+        let mut mac = [0; 16];
+        mac.copy_from_slice(&scratch[blocks - 16..]);
+        scratch.zeroize();
+        mac
     }
+}
+
+/// Multiplication by x in GF(2^128) (NIST SP 800-38B 6.1).
+fn double(block: &[u8; 16]) -> Zeroizing<[u8; 16]> {
+    let number = u128::from_be_bytes(*block);
+    // The sign spread over the word: all ones when the top bit is set, without a branch on the key.
+    let carry = ((number as i128) >> 127) as u128;
+    Zeroizing::new((number << 1 ^ carry & 0x87).to_be_bytes())
 }
 
 fn cbc<C: BlockCipherEncrypt, const N: usize>(cipher: &C, iv: &[u8; N], data: &mut [u8]) {
@@ -212,3 +232,34 @@ macro_rules! opaque {
 }
 
 opaque!(Tdes, Aes, AesCmac);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cmac::{Cmac, Mac};
+
+    fn theirs<M: Mac + cmac::KeyInit>(key: &[u8], message: &[u8]) -> Vec<u8> {
+        let mut mac = <M as cmac::KeyInit>::new_from_slice(key).unwrap();
+        mac.update(message);
+        mac.finalize().into_bytes().to_vec()
+    }
+
+    #[test]
+    fn agrees_with_the_cmac_crate_at_every_length_and_key_size() {
+        let bytes: Vec<u8> = (0..=255).cycle().take(700).map(|i: u8| i.wrapping_mul(167) ^ 0x5A).collect();
+        for length in (0..330).chain([511, 512, 513, 700]) {
+            let message = &bytes[..length];
+            for (seed, size) in [(0u8, 16usize), (3, 24), (9, 32), (200, 16)] {
+                let key: Vec<u8> = (0..size as u8).map(|i| i.wrapping_mul(29).wrapping_add(seed)).collect();
+                let expected = match size {
+                    16 => theirs::<Cmac<aes::Aes128>>(&key, message),
+                    24 => theirs::<Cmac<aes::Aes192>>(&key, message),
+                    _ => theirs::<Cmac<aes::Aes256>>(&key, message),
+                };
+                let cmac = AesCmac::new(&KeyValue::new(&key).unwrap()).unwrap();
+                let (front, back) = message.split_at(length / 3);
+                assert_eq!(cmac.mac(&[front, back])[..], expected, "{length} bytes, {size}-byte key");
+            }
+        }
+    }
+}

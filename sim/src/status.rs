@@ -24,7 +24,7 @@ impl JavaCard {
     /// GET STATUS, at most `longest` bytes at a time.
     pub(crate) fn get_status(&mut self, command: &CommandApdu, longest: usize) -> Answer {
         let (p1, next) = (command.p1(), command.p2() & 0x01 != 0);
-        if !matches!(p1, ISD | APPLICATIONS | LOAD_FILES | MODULES) || (p1 == ISD && next) {
+        if !matches!(p1, ISD | APPLICATIONS | LOAD_FILES | MODULES) {
             return Err(StatusWord::INCORRECT_P1_P2);
         }
         let rest = if next {

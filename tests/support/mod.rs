@@ -2,18 +2,23 @@
 
 #![allow(dead_code, missing_docs, unreachable_pub, reason = "each test takes what it needs")]
 
-use cardwright::apdu::{Aid, Transport};
+use std::collections::BTreeSet;
+
+use cardwright::apdu::{Aid, CommandApduRef, Transport};
 use cardwright::gp::load_file::CapFile;
 use cardwright::gp::procedure::{KeyCandidate, KeyScheme};
 use cardwright::gp::{ChallengePolicy, DescriptorPolicy, SecurityLevel};
 use cardwright::issuance::remote::{self, ApplicationOrder, IssueError, Order, Outcome, Report};
-use cardwright::issuance::store::Store;
+use cardwright::issuance::store::{MemoryStore, Store};
 use cardwright::issuance::{Conversation, Driver};
 use cardwright::keys::{KeyKind, KeyRef, SoftwareKeys};
 use cardwright_capgen::CapBuilder;
-use cardwright_sim::{Faults, JavaCard, SecureChannelProtocol, SimReader};
+use cardwright_sim::{AesKeyLength, Fault, Faults, JavaCard, LogEntry, SecureChannelProtocol, SimReader};
 
 pub const TEST_KEY: &str = "404142434445464748494A4B4C4D4E4F";
+
+pub const SCP02: SecureChannelProtocol = SecureChannelProtocol::Scp02 { pseudo_random: true };
+pub const SCP03: SecureChannelProtocol = SecureChannelProtocol::Scp03 { i: 0x70, key_length: AesKeyLength::Aes128 };
 
 pub fn aid(text: &str) -> Aid {
     text.parse().unwrap()
@@ -52,6 +57,7 @@ pub fn order(cap_size: usize) -> Order {
     let cap = CapFile::parse(&archive).unwrap();
     let candidate = |name: &str, kind, scheme| KeyCandidate::new(KeyRef::new(name), kind, scheme);
     Order {
+        domain: None,
         level: SecurityLevel::C_DECRYPTION,
         challenge: ChallengePolicy::Require,
         current_keys: vec![
@@ -149,4 +155,54 @@ pub fn snapshot(card: &JavaCard) -> String {
         lines.push(format!("tries {}", application.master_key().tries_left()));
     }
     lines.join("\n")
+}
+
+/// Names of the commands that a card got, in order.
+pub fn command_names(log: &[LogEntry]) -> Vec<&'static str> {
+    log.iter().map(|entry| CommandApduRef::parse(&entry.command).unwrap().name()).collect()
+}
+
+/// An undisturbed run of an order, and every value that a key may have on the way.
+pub struct Reference {
+    pub order: Order,
+    pub protocol: SecureChannelProtocol,
+    pub snapshot: String,
+    /// Names of the commands, in order.
+    pub names: Vec<&'static str>,
+    /// The card's answers, in order.
+    pub responses: Vec<Vec<u8>>,
+    keys: BTreeSet<String>,
+}
+
+impl Reference {
+    pub fn new(protocol: SecureChannelProtocol, level: SecurityLevel) -> Self {
+        let order = Order { level, ..order(300) };
+        let (outcome, mut reader) = issue(&order, card(protocol), &mut MemoryStore::new(), Faults::none());
+        assert!(is_complete(&outcome), "{outcome:?}");
+        let log = reader.take_log();
+        let mut keys: BTreeSet<_> = key_lines(reader.card()).collect();
+        for n in 1..=reader.commands() {
+            let faults = Faults::none().at(n, Fault::CutBefore);
+            keys.extend(key_lines(issue(&order, card(protocol), &mut MemoryStore::new(), faults).1.card()));
+        }
+        let (snapshot, names) = (snapshot(reader.card()), command_names(&log));
+        let responses = log.into_iter().map(|entry| entry.response).collect();
+        Self { order, protocol, snapshot, names, responses, keys }
+    }
+
+    /// Where this command is in the run, counted from 1.
+    pub fn places_of(&self, name: &str) -> Vec<usize> {
+        (1..).zip(&self.names).filter(|(_, found)| **found == name).map(|(n, _)| n).collect()
+    }
+
+    /// Every key has the value that it had at first, or the one that it shall get.
+    pub fn assert_no_other_key(&self, card: &JavaCard, what: &str) {
+        let other: Vec<_> = key_lines(card).filter(|line| !self.keys.contains(line)).collect();
+        assert!(other.is_empty(), "{what}: keys of other values: {other:?}");
+    }
+}
+
+fn key_lines(card: &JavaCard) -> impl Iterator<Item = String> {
+    let is_key = |line: &String| ["domain key", "master", "maintenance"].iter().any(|start| line.starts_with(start));
+    snapshot(card).lines().map(String::from).filter(is_key).collect::<Vec<_>>().into_iter()
 }

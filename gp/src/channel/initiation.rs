@@ -128,6 +128,8 @@ impl InitializeUpdate {
                 let (bytes, counter) =
                     rest.split_first_chunk::<16>().ok_or_else(|| length("29 or 32 bytes (SCP03)"))?;
                 let sequence_counter = match counter {
+                    // Without it a pseudo-random challenge could not be checked (Amd D 7.1.1.6).
+                    [] if i & 0x10 != 0 => return Err(length("32 bytes (SCP03 with pseudo-random challenge)")),
                     [] => None,
                     [a, b, c] => Some([*a, *b, *c]),
                     _ => return Err(length("29 or 32 bytes (SCP03)")),

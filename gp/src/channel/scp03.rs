@@ -63,17 +63,24 @@ impl Session {
     }
 
     fn protect(&mut self, command: CommandApduRef<'_>, encipher: bool) -> CommandApdu {
-        let mut data = Vec::with_capacity(command.data.len() + 16 + MAC_LEN);
-        data.extend_from_slice(command.data);
-        if encipher && !data.is_empty() {
-            pad(&mut data);
+        // The MAC covers chaining value ‖ header ‖ data field (Amd D 6.2.4): laid out in one piece for one update.
+        const DATA: usize = 16 + 5;
+        let mut message = Vec::with_capacity(DATA + command.data.len() + 16 + MAC_LEN);
+        message.extend_from_slice(&self.chaining);
+        message.extend_from_slice(&[mac_class(command.cla), command.ins.0, command.p1, command.p2, 0]);
+        message.extend_from_slice(command.data);
+        if encipher && !command.data.is_empty() {
+            pad(&mut message, DATA);
             let icv = self.enc.encrypt_block(&self.counter.to_be_bytes());
-            self.enc.cbc_encrypt(&icv, &mut data);
+            self.enc.cbc_encrypt(&icv, &mut message[DATA..]);
         }
-        let header = [mac_class(command.cla), command.ins.0, command.p1, command.p2, (data.len() + MAC_LEN) as u8];
-        self.chaining = self.mac.mac(&[&self.chaining, &header, &data]);
-        data.extend_from_slice(&self.chaining[..MAC_LEN]);
-        CommandApdu::new(command.cla.secured(), command.ins, command.p1, command.p2).with_data(data).with_ne(command.ne)
+        message[DATA - 1] = (message.len() - DATA + MAC_LEN) as u8;
+        self.chaining = self.mac.mac(&[&message]);
+        message.drain(..DATA);
+        message.extend_from_slice(&self.chaining[..MAC_LEN]);
+        CommandApdu::new(command.cla.secured(), command.ins, command.p1, command.p2)
+            .with_data(message)
+            .with_ne(command.ne)
     }
 
     /// Amd D 6.2.5 and 6.2.7.
@@ -90,7 +97,7 @@ impl Session {
         };
         let expected = self.rmac.mac(&[&self.chaining, data, &sw.0.to_be_bytes()]);
         if !bool::from(expected[..MAC_LEN].ct_eq(mac)) {
-            return Err(ResponseFault::Mac);
+            return Err(ResponseFault::Mac { offset: data.len() });
         }
         let mut data = data.to_vec();
         if level.has_r_encryption() && !data.is_empty() {
@@ -111,10 +118,10 @@ impl fmt::Debug for Session {
     }
 }
 
-/// Padding with 80 00 .. (Amd D 4.1.4).
-fn pad(data: &mut Vec<u8>) {
-    data.push(0x80);
-    data.resize(data.len().next_multiple_of(16), 0);
+/// Padding of what begins at `start` with 80 00 .. (Amd D 4.1.4).
+fn pad(message: &mut Vec<u8>, start: usize) {
+    message.push(0x80);
+    message.resize(start + (message.len() - start).next_multiple_of(16), 0);
 }
 
 /// More zeros than one block needs are accepted: cards pad so, and the R-MAC has been verified before.

@@ -65,7 +65,7 @@ pub async fn load_and_install(
     channel.call(card, &command).await.map(drop)
 }
 
-/// Deletes an application or load file; `false` when there was nothing of this AID (6A88), which for a repeated command
+/// Deletes an application or load file; `false` when there was nothing of this AID (6A88, 6A82), which for a repeated command
 /// means that it is done.
 ///
 /// # Errors
@@ -79,7 +79,8 @@ pub async fn delete(
     let command = command::delete(aid, and_related);
     match channel.transmit(card, &command).await?.sw() {
         StatusWord::OK => Ok(true),
-        StatusWord::REFERENCED_DATA_NOT_FOUND => Ok(false),
+        // GPCS 2.3.1 table 11-26.
+        StatusWord::REFERENCED_DATA_NOT_FOUND | StatusWord::FILE_NOT_FOUND => Ok(false),
         sw => Err(Error::Refused { command: command.name(), sw }),
     }
 }
@@ -100,11 +101,14 @@ impl NewKeys {
     ///
     /// Initial keys (version FF) cannot be named in PUT KEY, whose versions end at 7F: a set with version 01 is added, and
     /// the card drops the initial keys (GPCS 2.3.1 11.8.2.1).
-    #[must_use]
-    pub fn in_place_of(kvn: u8, keys: KeySet) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::KeyVersion`] for a version that PUT KEY can neither name nor drop.
+    pub fn in_place_of(kvn: u8, keys: KeySet) -> Result<Self, Error> {
         match kvn {
-            0x01..=0x7F => Self { keys, kvn, replace: Some(kvn) },
-            _ => Self { keys, kvn: 0x01, replace: None },
+            0x01..=0x7F => Ok(Self { keys, kvn, replace: Some(kvn) }),
+            0xFF => Ok(Self { keys, kvn: 0x01, replace: None }),
+            _ => Err(Error::KeyVersion { kvn }),
         }
     }
 }

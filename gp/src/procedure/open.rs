@@ -1,9 +1,10 @@
+use cardwright_apdu::tlv::Tag;
 use cardwright_apdu::{Aid, CardPort};
 use cardwright_keys::{KeyPort, KeySet};
 
 use super::{KeyCandidate, send};
 use crate::channel::{InitializeUpdate, NotVerified, Protocol};
-use crate::{ChallengePolicy, Error, SecureChannel, SecurityLevel};
+use crate::{CardFault, ChallengePolicy, Error, SecureChannel, SecurityLevel};
 
 /// How a secure channel is to be opened.
 #[derive(Clone, Copy, Debug)]
@@ -85,14 +86,30 @@ pub async fn open(
 ) -> Result<Opened, Error> {
     let (state, command) = InitializeUpdate::new(options.kvn, host_challenge);
     let mut answer = state.handle_response(&send(card, command).await?)?;
-    // i of SCP02: bit 40 = well-known pseudo-random algorithm (GPCS 2.3.1 table E-1).
-    let is_random = answer.protocol() == Protocol::Scp02 && options.scp02_i.is_none_or(|i| i & 0x40 == 0);
-    if let (Some(aid), false) = (domain, is_random) {
-        answer = answer.with_challenge_policy(options.challenge, aid.as_bytes());
+    // i of SCP02: bit 40 = well-known pseudo-random algorithm (GPCS 2.3.1 table E-1); of SCP03: bit 10 (Amd D table 5-1).
+    let is_pseudo_random = match (answer.protocol(), options.scp02_i, answer.i()) {
+        (Protocol::Scp02, Some(i), _) if !matches!(i, 0x15 | 0x55) => {
+            return Err(Error::Unsupported { what: "SCP02 with i other than 15 and 55, which GET DATA 66 gives," });
+        }
+        (Protocol::Scp02, i, _) => i.is_some_and(|i| i & 0x40 != 0),
+        (Protocol::Scp03, _, i) => i.is_some_and(|i| i & 0x10 != 0),
+    };
+    match domain {
+        Some(aid) if is_pseudo_random => {
+            answer = answer.with_challenge_policy(options.challenge, aid.as_bytes());
+        }
+        None if is_pseudo_random && options.challenge == ChallengePolicy::Require => {
+            let fault = CardFault::Missing { tag: Tag(0x84), offset: 0 };
+            return Err(Error::card("SELECT", fault));
+        }
+        _ => {}
     }
     let (kdd, kvn, protocol) = (answer.key_diversification_data(), answer.kvn(), answer.protocol());
     let fitting = || candidates.iter().enumerate().filter(|(_, candidate)| candidate.fits(&answer));
     let tried = fitting().count();
+    if tried == 0 {
+        return Err(Error::NoKeys { kvn, protocol: protocol.name() });
+    }
     let order: alloc::vec::Vec<_> = fitting().map(|(i, candidate)| (i, candidate.keys_for(kdd))).collect();
     for (candidate, set) in order {
         let session = keys.ask_keys(answer.key_request(&set)).await?.into_session()?;

@@ -1,12 +1,13 @@
 use alloc::vec::Vec;
 
-use cardwright_apdu::tlv::Tag;
+use cardwright_apdu::tlv::{self, Tag};
 use cardwright_apdu::{Aid, CardPort, StatusWord};
 use cardwright_keys::KeyPort;
 
 use super::{KeyCandidate, OpenOptions, Opened, open, send};
 use crate::card_data::{
-    CARD_RECOGNITION_DATA, CPLC, CardRecognitionData, Cplc, FileControlInformation, KEY_INFORMATION, KeyInformation,
+    CARD_RECOGNITION_DATA, CIN, CPLC, CardRecognitionData, Cplc, FileControlInformation, IIN, KEY_INFORMATION,
+    KeyInformation,
 };
 use crate::command::{self, Scope};
 use crate::error::CardFault;
@@ -28,6 +29,37 @@ pub async fn select(card: &mut impl CardPort, aid: Option<&Aid>) -> Result<FileC
     }
 }
 
+/// AIDs of issuer security domains in the field, for cards that refuse a SELECT without one.
+const ISSUER_SECURITY_DOMAINS: [&[u8]; 4] = [
+    &[0xA0, 0x00, 0x00, 0x01, 0x51, 0x00, 0x00, 0x00],
+    &[0xA0, 0x00, 0x00, 0x01, 0x51, 0x00, 0x00],
+    &[0xA0, 0x00, 0x00, 0x00, 0x03, 0x00, 0x00, 0x00],
+    &[0xA0, 0x00, 0x00, 0x00, 0x18, 0x43, 0x4D, 0x00],
+];
+
+/// Selects the issuer security domain: the one with this AID, or without one the card's own choice and, where the card
+/// refuses that, those with the AIDs in common use.
+///
+/// # Errors
+/// [`Error::Refused`] with the card's first refusal; [`Error::Transport`].
+pub async fn select_domain(card: &mut impl CardPort, aid: Option<&Aid>) -> Result<FileControlInformation, Error> {
+    let refusal = match select(card, aid).await {
+        Err(refusal @ Error::Refused { .. }) if aid.is_none() => refusal,
+        result => return result,
+    };
+    for aid in ISSUER_SECURITY_DOMAINS.iter().filter_map(|aid| Aid::new(aid).ok()) {
+        match select(card, Some(&aid)).await {
+            Ok(mut fci) => {
+                fci.aid = fci.aid.or(Some(aid));
+                return Ok(fci);
+            }
+            Err(Error::Refused { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(refusal)
+}
+
 /// What a card says of itself. What it does not tell stays empty.
 #[derive(Clone, Debug, Default)]
 pub struct CardData {
@@ -37,9 +69,14 @@ pub struct CardData {
     pub recognition: Option<CardRecognitionData>,
     /// Keys of the selected security domain.
     pub keys: Vec<KeyInformation>,
+    /// Issuer identification number (tag 42); asked for only where there is no CPLC serial number.
+    pub iin: Option<Vec<u8>>,
+    /// Card image number (tag 45); asked for only where there is no CPLC serial number.
+    pub cin: Option<Vec<u8>>,
 }
 
-/// Reads CPLC, card recognition data and key information of the selected security domain: three GET DATA.
+/// Reads CPLC, card recognition data and key information of the selected security domain: three GET DATA, and two more on
+/// a card whose CPLC data holds no serial number.
 ///
 /// # Errors
 /// [`Error::Transport`]; a card that refuses a data object has it empty.
@@ -52,7 +89,20 @@ pub async fn read_card_data(card: &mut impl CardPort) -> Result<CardData, Error>
     if let Some(answer) = get_data(card, KEY_INFORMATION).await? {
         data.keys = KeyInformation::parse(&answer);
     }
+    if data.cplc.and_then(|cplc| cplc.identity()).is_none() {
+        data.iin = get_value(card, IIN).await?;
+        data.cin = get_value(card, CIN).await?;
+    }
     Ok(data)
+}
+
+/// Reads one data object that may come with its tag or without.
+///
+/// # Errors
+/// [`Error::Transport`]; a refusal is `None`.
+async fn get_value(card: &mut impl CardPort, tag: Tag) -> Result<Option<Vec<u8>>, Error> {
+    let answer = get_data(card, tag).await?;
+    Ok(answer.map(|answer| tlv::find(&answer, tag).map_or(answer.clone(), |object| object.value.to_vec())))
 }
 
 async fn get_data(card: &mut impl CardPort, tag: Tag) -> Result<Option<Vec<u8>>, Error> {
@@ -67,22 +117,22 @@ const MAX_PAGES: usize = 1024;
 /// Reads the registry in an open channel: issuer security domain, applications, load files with their modules.
 ///
 /// The pages of a part are joined before they are read, since a card may cut them anywhere. A part that the card does
-/// not know (6A86, 6A88, 6F02) is empty; load files are then asked for without their modules.
+/// not know (6A86, 6F02) is named in [`Registry::untold`]; load files are first asked for without their modules.
 ///
 /// # Errors
 /// [`Error::Card`] with the offset in the joined pages; [`Error::Refused`], [`Error::Channel`], [`Error::Transport`].
 pub async fn read_registry(card: &mut impl CardPort, channel: &mut SecureChannel) -> Result<Registry, Error> {
     let mut registry = Registry::default();
-    for scope in [Scope::IssuerSecurityDomain, Scope::Applications, Scope::LoadFilesAndModules] {
-        let answer = match read_scope(card, channel, scope).await? {
-            Some(answer) => (scope, answer),
-            None if scope == Scope::LoadFilesAndModules => {
-                let files = read_scope(card, channel, Scope::LoadFiles).await?;
-                (Scope::LoadFiles, files.unwrap_or_default())
-            }
-            None => continue,
-        };
-        registry.extend(answer.0, &answer.1).map_err(|fault| Error::card("GET STATUS", fault))?;
+    for mut scope in [Scope::IssuerSecurityDomain, Scope::Applications, Scope::LoadFilesAndModules] {
+        let mut answer = read_scope(card, channel, scope).await?;
+        if answer.is_none() && scope == Scope::LoadFilesAndModules {
+            scope = Scope::LoadFiles;
+            answer = read_scope(card, channel, scope).await?;
+        }
+        match answer {
+            Some(answer) => registry.extend(scope, &answer).map_err(|fault| Error::card("GET STATUS", fault))?,
+            None => registry.untold.push(scope),
+        }
     }
     Ok(registry)
 }
@@ -122,7 +172,7 @@ pub async fn list(
     host_challenge: [u8; 8],
     options: OpenOptions,
 ) -> Result<(Opened, Registry), Error> {
-    let domain = select(card, None).await?;
+    let domain = select_domain(card, None).await?;
     let mut opened = open(card, keys, domain.aid.as_ref(), candidates, host_challenge, options).await?;
     let registry = read_registry(card, &mut opened.channel).await?;
     Ok((opened, registry))

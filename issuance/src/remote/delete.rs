@@ -7,9 +7,10 @@ use super::domain::{Domain, outcome_of};
 use super::order::Order;
 use super::report::{ApplicationRow, IssueError, Outcome, Report, Stop};
 use super::steps;
-use crate::event::{Event, IdempotencyClass, StepEvent};
-use crate::job::{Job, intent};
+use crate::event::{Event, IdempotencyClass, Proof, StepEvent};
+use crate::job::Job;
 use crate::port::{Conversation, IssuancePort, Notice};
+use crate::step::Intent;
 
 /// What is to be deleted.
 #[derive(Clone, Debug)]
@@ -37,41 +38,52 @@ pub fn delete(order: DeleteOrder) -> Conversation<Result<Outcome<Report>, IssueE
 
 async fn run(port: &mut IssuancePort, order: &DeleteOrder) -> Result<Report, Stop> {
     let aid = order.aid;
-    let mut domain = Domain::meet(port).await?;
+    let mut domain = Domain::meet(port, order.access.domain.as_ref()).await?;
     let mut job = Job::read(port, domain.facts.identity.application_entity(&aid)?).await?;
     let mut session = domain.open(port, &order.access).await?;
     let channel = &mut session.opened.channel;
     let registry = procedure::read_registry(port, channel).await?;
-    let before = ApplicationRow::all(&registry, |_| 0);
+    let before = ApplicationRow::all(port, &domain.facts.identity, &registry).await?;
     port.tell(Notice::Applications(before.clone()));
 
     let there = registry.entries.iter().any(|entry| entry.aid == aid);
-    let in_doubt = job.step(steps::DELETE).is_in_doubt();
-    let mut gone = registry.dependants(&aid);
+    let step = job.step(steps::DELETE);
+    let gone = registry.dependants(&aid);
     if there {
+        if domain.facts.domain == Some(aid) {
+            return Err(IssueError::IssuerSecurityDomain { aid }.into());
+        }
         check(&registry, &aid, &gone, order.force)?;
-        if in_doubt {
+        if step.is_done() {
+            // It came back, or the card only said that it was deleted.
+            let _durable = job.record(port, &[Event::Gone]).await?;
+        } else if step.is_in_doubt() {
             job.resolve(port, steps::DELETE, StepEvent::NotDone).await?;
         }
         port.tell(Notice::Stage("deleting"));
         let input = Sha256::digest(aid.as_bytes()).into();
-        let permit = job.begin(port, steps::DELETE, intent(IdempotencyClass::Compare, input)).await?;
+        let permit = job.begin(port, steps::DELETE, Intent::new(IdempotencyClass::Compare, input)).await?;
         let result = procedure::delete(port, channel, &aid, !gone.is_empty()).await;
         job.settle(port, permit, outcome_of(&result)).await?;
         result?;
-    } else if !in_doubt {
+    } else if step.is_in_doubt() {
+        job.resolve(port, steps::DELETE, StepEvent::Succeeded { proof: Proof::Probe }).await?;
+    } else if !step.is_done() {
         return Err(IssueError::NotOnCard { aid }.into());
     }
-    // What was deleted may be issued anew: its steps begin from nothing.
-    let _durable = job.record(port, &[Event::Gone]).await?;
-    gone.retain(|dependant| *dependant != aid);
-    for dependant in gone {
-        let mut job = Job::read(port, domain.facts.identity.application_entity(&dependant)?).await?;
-        let _durable = job.record(port, &[Event::Gone]).await?;
-    }
-
     let registry = procedure::read_registry(port, channel).await?;
-    let after = ApplicationRow::all(&registry, |_| 0);
+    // What was deleted may be issued anew: its steps begin from nothing. In one transaction, so that a run that is cut off
+    // before it finds the deletion done and comes here again.
+    let identity = &domain.facts.identity;
+    let mut dependants = Vec::with_capacity(gone.len());
+    for dependant in gone {
+        dependants.push(Job::read(port, identity.application_entity(&dependant)?).await?);
+    }
+    let mut all: Vec<_> = dependants.iter_mut().map(|job| (job, &[Event::Gone][..])).collect();
+    all.push((&mut job, &[Event::Gone]));
+    let _durable = Job::record_all(port, &mut all).await?;
+    let after = ApplicationRow::all(port, identity, &registry).await?;
+
     let (protocol, kvn) = (session.opened.protocol.name(), session.opened.kvn);
     Ok(Report { card: domain.facts, before, after, protocol, kvn, changed: true })
 }

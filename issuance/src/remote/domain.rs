@@ -1,16 +1,16 @@
 //! The issuer security domain: who the card is, a secure channel to it, its keys.
 
-use cardwright_apdu::{CardPort, StatusWord};
-use cardwright_gp::card_data::{CPLC, Cplc};
-use cardwright_gp::procedure::{self, NewKeys, OpenOptions, Opened};
-use cardwright_gp::{Error as GpError, command};
+use cardwright_apdu::{Aid, CardPort, StatusWord, tlv};
+use cardwright_gp::card_data::{CIN, CPLC, Cplc, IIN};
+use cardwright_gp::procedure::{self, CardData, KeyScheme, NewKeys, OpenOptions, Opened};
+use cardwright_gp::{CardFault, Error as GpError, SecureChannel, command};
 use sha2::{Digest, Sha256};
 
 use super::report::{CardFacts, IssueError, Stop};
 use super::{Order, steps};
 use crate::CardIdentity;
 use crate::event::{Event, IdempotencyClass, Proof, StepEvent};
-use crate::job::{Job, intent};
+use crate::job::Job;
 use crate::port::{IssuancePort, Notice};
 use crate::step::Intent;
 
@@ -29,17 +29,23 @@ pub(super) struct Session {
 
 impl Domain {
     /// Resets the card, selects the issuer security domain and reads what the card is.
-    pub(super) async fn meet(port: &mut IssuancePort) -> Result<Self, Stop> {
+    pub(super) async fn meet(port: &mut IssuancePort, aid: Option<&Aid>) -> Result<Self, Stop> {
         port.tell(Notice::Stage("reading what the card is"));
         let atr =
             port.reset().await.map_err(|source| IssueError::Gp(GpError::Transport { command: "reset", source }))?;
-        let fci = procedure::select(port, None).await?;
+        let fci = procedure::select_domain(port, aid).await?;
         let data = procedure::read_card_data(port).await?;
-        let identity = data.cplc.as_ref().and_then(CardIdentity::from_cplc).ok_or(IssueError::NoIdentity)?;
+        let identity = CardIdentity::of(&data).ok_or(IssueError::NoIdentity)?;
         let job = Job::read(port, identity.entity()?).await?;
         let facts = CardFacts { identity, atr, domain: fci.aid, data };
         port.tell(Notice::Card(Box::new(facts.clone())));
         Ok(Self { facts, job, max_command_data: fci.max_command_data })
+    }
+
+    /// Selects the issuer security domain again.
+    pub(super) async fn select(&self, port: &mut IssuancePort) -> Result<(), Stop> {
+        procedure::select(port, self.facts.domain.as_ref()).await?;
+        Ok(())
     }
 
     /// Opens a channel to the selected issuer security domain with the keys that fit, counts what does not fit, and
@@ -47,32 +53,47 @@ impl Domain {
     pub(super) async fn open(&mut self, port: &mut IssuancePort, order: &Order) -> Result<Session, Stop> {
         let ledger = self.job.state().ledger;
         if ledger.is_locked_out() && !order.override_lockout {
-            return Err(IssueError::LockedOut { failures: ledger.failures() }.into());
+            let (failures, unanswered) = (ledger.failures(), ledger.unanswered());
+            return Err(IssueError::LockedOut { failures, unanswered }.into());
         }
         let keys_step = self.job.step(steps::DOMAIN_KEYS);
-        let wanted =
-            keys_step.intent.and_then(|intent| intent.kvn).filter(|_| keys_step.is_in_doubt() || keys_step.is_done());
+        let intent = keys_step.intent.as_ref().filter(|_| keys_step.is_in_doubt() || keys_step.is_done());
+        let wanted = intent.and_then(|intent| intent.kvn);
+        if keys_step.is_in_doubt() {
+            // With other keys in hand neither set might fit, and each look would count against the card.
+            let before = intent.and_then(|intent| intent.key.clone()).unwrap_or_default();
+            let names: Vec<_> = order.new_keys.iter().map(|candidate| candidate.key.to_string()).collect();
+            if !order.new_keys.is_empty() && !names.contains(&before) {
+                let now = names.join(", ");
+                return Err(IssueError::OrderChanged { step: steps::DOMAIN_KEYS, before, now }.into());
+            }
+        }
         let candidates: Vec<_> = order.new_keys.iter().chain(&order.current_keys).cloned().collect();
         let scp02_i = self.facts.data.recognition.as_ref().and_then(|data| data.i_of(2));
         let options = OpenOptions::new(order.level).with_challenge_policy(order.challenge).with_scp02_i(scp02_i);
+        self.check_level(order)?;
         let mut kvns = wanted.into_iter().chain([0]);
         let opened = loop {
             let options = options.with_kvn(kvns.next().unwrap_or(0));
             let challenge = port.random().await?;
             let domain = self.facts.domain;
             let mut keys = port.clone();
+            // Durable before the card can count: an attempt that a crash swallows is not forgotten.
+            let _durable = self.job.record(port, &[Event::KeyAttempt]).await?;
             let result = procedure::open(port, &mut keys, domain.as_ref(), &candidates, challenge, options).await;
             match result {
                 Ok(opened) => break opened,
                 // The key set of the wanted version is not there: the card's own choice then.
                 Err(GpError::Refused { command: "INITIALIZE UPDATE", sw })
-                    if options.kvn != 0 && sw == StatusWord::REFERENCED_DATA_NOT_FOUND => {}
+                    if options.kvn != 0
+                        && !matches!(sw, StatusWord::SECURITY_NOT_SATISFIED | StatusWord::AUTHENTICATION_BLOCKED) =>
+                {
+                    let _durable = self.job.record(port, &[Event::KeyAnswered]).await?;
+                }
                 Err(source) => return Err(self.failed(port, source).await?),
             }
         };
-        if ledger.failures() > 0 {
-            let _durable = self.job.record(port, &[Event::KeySuccess]).await?;
-        }
+        let _durable = self.job.record(port, &[Event::KeySuccess]).await?;
         let has_new_keys = opened.candidate < order.new_keys.len();
         if keys_step.is_in_doubt() {
             let finding = if has_new_keys { StepEvent::Succeeded { proof: Proof::Probe } } else { StepEvent::NotDone };
@@ -80,8 +101,23 @@ impl Domain {
         } else if keys_step.is_done() && !has_new_keys {
             // Somebody gave the card its old keys back.
             let _durable = self.job.record(port, &[Event::Gone]).await?;
+        } else if has_new_keys && keys_step.intent.is_none() && !keys_step.is_done() {
+            self.job.resolve(port, steps::DOMAIN_KEYS, StepEvent::Succeeded { proof: Proof::Found }).await?;
         }
         Ok(Session { opened, has_new_keys })
+    }
+
+    /// R-MAC needs SCP03 with bit 20 of `i`, R-ENCRYPTION bit 60 (Amd D table 5-1): where the card says that it has not,
+    /// it is not asked.
+    fn check_level(&self, order: &Order) -> Result<(), IssueError> {
+        let needed = order.level.bits() & 0x30;
+        let needed = if needed & 0x20 != 0 { 0x60 } else { needed << 1 };
+        let protocols = self.facts.data.recognition.as_ref().map(|data| &data.protocols[..]).unwrap_or_default();
+        let known: Vec<_> = protocols.iter().filter(|(scp, _)| matches!(scp, 0x02 | 0x03)).collect();
+        if needed == 0 || known.is_empty() || known.iter().any(|(scp, i)| *scp == 0x03 && i & needed == needed) {
+            return Ok(());
+        }
+        Err(IssueError::Level { level: order.level })
     }
 
     /// Counts a failed authentication.
@@ -89,22 +125,57 @@ impl Domain {
         let kvn = match &source {
             GpError::WrongKeys { kvn, .. } => *kvn,
             GpError::Refused { command: "EXTERNAL AUTHENTICATE", .. } => 0,
-            _ => return Ok(source.into()),
+            // Nothing is known of what the card did.
+            GpError::Transport { .. } => return Ok(source.into()),
+            _ => {
+                let _durable = self.job.record(port, &[Event::KeyAnswered]).await?;
+                return Ok(source.into());
+            }
         };
         let _durable = self.job.record(port, &[Event::KeyFailure { kvn }]).await?;
         Ok(IssueError::WrongKeys { failures: self.job.state().ledger.failures(), source }.into())
     }
 
-    /// Selects the issuer security domain again, makes sure that it is still the same card, and opens a channel.
-    pub(super) async fn reopen(&mut self, port: &mut IssuancePort, order: &Order) -> Result<Session, Stop> {
-        procedure::select(port, None).await?;
-        self.open(port, order).await
+    /// Selects the issuer security domain again and opens another channel, in which the card has to give the same key
+    /// diversification data and key version as in the first: new keys come from them, and no cryptogram covers them.
+    pub(super) async fn reopen(
+        &mut self,
+        port: &mut IssuancePort,
+        order: &Order,
+        first: &Session,
+    ) -> Result<Session, Stop> {
+        self.select(port).await?;
+        let session = self.open(port, order).await?;
+        let [expected, actual] = [first, &session].map(|session| (session.opened.kdd, session.opened.kvn));
+        if actual != expected {
+            return Err(IssueError::OtherKeyData { expected, actual }.into());
+        }
+        Ok(session)
     }
 
-    /// Makes sure that the card is still the one that the run began with.
-    pub(super) async fn same_card(&self, port: &mut IssuancePort) -> Result<(), Stop> {
-        let response = procedure::send(port, command::get_data(CPLC)).await?;
-        let actual = Cplc::parse(response.data()).as_ref().and_then(CardIdentity::from_cplc);
+    /// Makes sure that the card is still the one that the run began with. In a channel the answer is that of the card which
+    /// holds its keys, and of the same session as the answers before.
+    pub(super) async fn same_card(
+        &self,
+        port: &mut IssuancePort,
+        mut channel: Option<&mut SecureChannel>,
+    ) -> Result<(), Stop> {
+        let mut data = CardData::default();
+        let by_cplc = self.facts.data.cplc.is_some_and(|cplc| cplc.identity().is_some());
+        for tag in if by_cplc { &[CPLC][..] } else { &[IIN, CIN] } {
+            let command = command::get_data(*tag);
+            let response = match &mut channel {
+                Some(channel) => channel.transmit(port, &command).await?,
+                None => procedure::send(port, command).await?,
+            };
+            let value = tlv::find(response.data(), *tag).map_or(response.data(), |object| object.value).to_vec();
+            match *tag {
+                CPLC => data.cplc = Cplc::parse(&value),
+                IIN => data.iin = Some(value),
+                _ => data.cin = Some(value),
+            }
+        }
+        let actual = CardIdentity::of(&data);
         if actual.as_ref() == Some(&self.facts.identity) {
             return Ok(());
         }
@@ -116,6 +187,8 @@ impl Domain {
     }
 
     /// Replaces the keys of the issuer security domain: one durable step of class C.
+    ///
+    /// The session comes from [`Domain::reopen`].
     pub(super) async fn replace_keys(
         &mut self,
         port: &mut IssuancePort,
@@ -129,17 +202,33 @@ impl Domain {
             .iter()
             .find(|candidate| candidate.kind == protocol.key_kind())
             .ok_or(IssueError::NoNewKeys { protocol: protocol.name() })?;
+        if kdd == [0; 10] && candidate.scheme != KeyScheme::AsIs {
+            return Err(IssueError::NoDiversificationData.into());
+        }
         port.tell(Notice::Stage("replacing the keys of the security domain"));
-        let new = NewKeys::in_place_of(opened.kvn, candidate.keys_for(kdd));
+        let new = NewKeys::in_place_of(opened.kvn, candidate.keys_for(kdd))?;
         let mut keys = port.clone();
         let put = procedure::prepare_keys(&mut keys, &opened.channel, &opened.keys, &new).await?;
         let mut input = Sha256::new_with_prefix([put.kvn]);
         put.key_check_values().iter().for_each(|kcv| input.update(kcv.0));
-        let intent = Intent { kvn: Some(put.kvn), ..intent(IdempotencyClass::Compare, input.finalize().into()) };
+        let intent = Intent {
+            kvn: Some(put.kvn),
+            key: Some(candidate.key.to_string()),
+            ..Intent::new(IdempotencyClass::Compare, input.finalize().into())
+        };
+        let before = self.job.step(steps::DOMAIN_KEYS).intent;
+        if before.is_some_and(|before| before.input != intent.input) {
+            // The card has just proved that it holds the old keys: it never took the ones meant before.
+            let _durable = self.job.record(port, &[Event::Gone]).await?;
+        }
         let permit = self.job.begin(port, steps::DOMAIN_KEYS, intent).await?;
         let result = procedure::put_keys(port, &mut opened.channel, &put).await;
         self.job.settle(port, permit, outcome_of(&result)).await?;
-        Ok(result?)
+        match result {
+            // An answer that does not show the check values leaves the outcome open; the next session shows it.
+            Err(GpError::Card { fault: CardFault::Length { .. } | CardFault::Value { .. }, .. }) => Ok(()),
+            result => Ok(result?),
+        }
     }
 }
 
@@ -147,10 +236,19 @@ impl Domain {
 pub(super) fn outcome_of<T>(result: &Result<T, GpError>) -> StepEvent {
     match result {
         Ok(_) => StepEvent::Succeeded { proof: Proof::Answer },
-        Err(GpError::Refused { sw, .. }) => StepEvent::Failed { sw: Some(sw.0) },
-        Err(GpError::Card { fault: cardwright_gp::CardFault::KeyCheckValue { .. }, .. }) => {
+        Err(GpError::Refused { sw, .. }) => refusal(*sw),
+        Err(GpError::Card { fault: CardFault::KeyCheckValue { .. }, .. }) => {
             StepEvent::Quarantined { reason: "the card answered another key check value".into() }
         }
         Err(_) => StepEvent::Lost,
+    }
+}
+
+/// What an error status says of the command. Not every one says that nothing was changed: 63XX and 65XX say the contrary,
+/// 6FXX says nothing (ISO 7816-4 5.6).
+pub(super) fn refusal(sw: StatusWord) -> StepEvent {
+    match sw.sw1() {
+        0x63 | 0x65 | 0x6F => StepEvent::Lost,
+        _ => StepEvent::Failed { sw: Some(sw.0) },
     }
 }

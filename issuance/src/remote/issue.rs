@@ -1,6 +1,7 @@
+use cardwright_gp::Error as GpError;
 use cardwright_gp::command::InstallForInstall;
 use cardwright_gp::procedure;
-use cardwright_gp::registry::{LifeCycle, Registry};
+use cardwright_gp::registry::{LifeCycle, Registry, RegistryEntry};
 use sha2::{Digest, Sha256};
 
 use super::domain::{Domain, Session, outcome_of};
@@ -9,9 +10,9 @@ use super::personalize::personalize;
 use super::report::{ApplicationRow, IssueError, Outcome, Report, Stop};
 use super::steps;
 use crate::event::{Event, IdempotencyClass, Proof, StepEvent};
-use crate::job::{Job, intent};
+use crate::job::Job;
 use crate::port::{Conversation, IssuancePort, Notice};
-use crate::step::StepState;
+use crate::step::Intent;
 
 /// Brings a card to what the order says, from wherever it is; the journal and the card say what is left to do.
 ///
@@ -28,7 +29,7 @@ pub fn issue(order: Order) -> Conversation<Result<Outcome<Report>, IssueError>> 
 }
 
 async fn run(port: &mut IssuancePort, order: &Order) -> Result<Report, Stop> {
-    let mut domain = Domain::meet(port).await?;
+    let mut domain = Domain::meet(port, order.domain.as_ref()).await?;
     release_or_stop(port, &mut domain.job, order).await?;
     let mut jobs = Vec::with_capacity(order.applications.len());
     for application in &order.applications {
@@ -39,52 +40,58 @@ async fn run(port: &mut IssuancePort, order: &Order) -> Result<Report, Stop> {
 
     let mut session = domain.open(port, order).await?;
     let registry = procedure::read_registry(port, &mut session.opened.channel).await?;
-    let before = rows(&registry, &jobs, order);
+    let before = ApplicationRow::all(port, &domain.facts.identity, &registry).await?;
     port.tell(Notice::Applications(before.clone()));
 
     let mut changed = false;
     for (application, job) in order.applications.iter().zip(&mut jobs) {
         changed |= content(port, &domain, &mut session, &registry, application, job).await?;
     }
-    let mut selected_application = false;
     for (application, job) in order.applications.iter().zip(&mut jobs) {
         if needs_personalization(&registry, application, job) {
             session.opened.channel.close();
-            personalize(port, application, job).await?;
-            selected_application = true;
+            personalize(port, &domain, application, job).await?;
+            changed = true;
         }
     }
-    changed |= selected_application;
 
     if !session.has_new_keys {
-        if selected_application {
-            session = domain.reopen(port, order).await?;
-        }
+        session = domain.reopen(port, order, &session).await?;
         if !session.has_new_keys {
             domain.replace_keys(port, order, &mut session).await?;
             changed = true;
         }
     }
-    let complete = domain.job.state().completed && jobs.iter().all(|job| job.state().completed);
+    let is_settled = |(application, job): (&ApplicationOrder, &Job)| {
+        job.state().completed || !needs_personalization(&registry, application, job)
+    };
+    let complete = domain.job.state().completed && order.applications.iter().zip(&jobs).all(is_settled);
     if !changed && complete {
         return Ok(report(&domain, session, before.clone(), before, false));
     }
 
     port.tell(Notice::Stage("proving what is on the card"));
-    procedure::select(port, None).await?;
-    domain.same_card(port).await?;
+    domain.select(port).await?;
     let mut session = domain.open(port, order).await?;
     let registry = procedure::read_registry(port, &mut session.opened.channel).await?;
+    domain.same_card(port, Some(&mut session.opened.channel)).await?;
+    if !session.has_new_keys {
+        return Err(IssueError::NotProved { what: "the new key set of the security domain".into() }.into());
+    }
     for (application, job) in order.applications.iter().zip(&mut jobs) {
-        let there = registry.application(&application.instance).is_some();
-        if there && job.step(steps::MASTER_KEY).is_done() && !job.state().completed {
-            let _durable = job.record(port, &[Event::Completed]).await?;
+        let aid = application.instance;
+        let Some(entry) = registry.application(&aid) else {
+            return Err(IssueError::NotProved { what: format!("application {aid}") }.into());
+        };
+        if job.step(steps::MASTER_KEY).is_done() && !job.state().completed {
+            let life_cycle = entry.life_cycle.map(|life_cycle| life_cycle.0);
+            let _durable = job.record(port, &[Event::Completed { life_cycle }]).await?;
         }
     }
-    if session.has_new_keys && !domain.job.state().completed {
-        let _durable = domain.job.record(port, &[Event::Completed]).await?;
+    if !domain.job.state().completed {
+        let _durable = domain.job.record(port, &[Event::Completed { life_cycle: None }]).await?;
     }
-    let after = rows(&registry, &jobs, order);
+    let after = ApplicationRow::all(port, &domain.facts.identity, &registry).await?;
     Ok(report(&domain, session, before, after, changed))
 }
 
@@ -97,13 +104,6 @@ fn report(
 ) -> Report {
     let (protocol, kvn) = (session.opened.protocol.name(), session.opened.kvn);
     Report { card: domain.facts.clone(), before, after, protocol, kvn, changed }
-}
-
-fn rows(registry: &Registry, jobs: &[Job], order: &Order) -> Vec<ApplicationRow> {
-    ApplicationRow::all(registry, |aid| {
-        let ours = order.applications.iter().position(|application| application.instance == *aid);
-        ours.and_then(|i| jobs.get(i)).map_or(0, |job| job.state().uses)
-    })
 }
 
 /// A quarantined step stops the run, unless a person let it go on.
@@ -129,7 +129,17 @@ async fn content(
     job: &mut Job,
 ) -> Result<bool, Stop> {
     let load_file = order.load_file.aid();
-    let installed = registry.application(&order.instance).is_some();
+    let entry = registry.application(&order.instance);
+    let installed = entry.is_some();
+    if !installed && !registry.tells_applications() {
+        return Err(IssueError::NotListed { what: "applications" }.into());
+    }
+    if !installed && !registry.tells_load_files() {
+        return Err(IssueError::NotListed { what: "load files" }.into());
+    }
+    if let Some(entry) = entry {
+        check_installed(entry, order, job)?;
+    }
     let on_card = registry.load_file(&load_file);
     if let (Some(expected), Some(actual)) = (order.version, on_card.and_then(|entry| entry.version))
         && expected != actual
@@ -146,7 +156,7 @@ async fn content(
     let lost = todo.iter().any(|(step, there, _)| job.step(step).is_done() && !there);
     let other = todo.iter().any(|(step, there, input)| {
         let step = job.step(step);
-        step.state == StepState::Pending && !there && step.intent.is_some_and(|intent| intent.input != *input)
+        !step.is_done() && !there && step.intent.is_some_and(|intent| intent.input != *input)
     });
     if lost || other {
         // Deleted by others, or the order was changed while nothing of it was on the card.
@@ -154,8 +164,12 @@ async fn content(
     }
 
     if settle_by_listing(port, job, steps::LOAD, loaded).await? {
+        // A load file that takes too many blocks is refused before its step is begun.
+        let channel = &session.opened.channel;
+        let block = channel.protocol().max_data(channel.level(), domain.max_command_data.unwrap_or(255));
+        order.load_file.number_of_blocks(block).map_err(GpError::from)?;
         port.tell(Notice::Stage("loading the application"));
-        let permit = job.begin(port, steps::LOAD, intent(IdempotencyClass::Compare, load_input)).await?;
+        let permit = job.begin(port, steps::LOAD, Intent::new(IdempotencyClass::Compare, load_input)).await?;
         let listener = port.clone();
         let progress = |done, total| listener.tell(Notice::Loading { done, total });
         let limit = domain.max_command_data;
@@ -166,12 +180,33 @@ async fn content(
     }
     if settle_by_listing(port, job, steps::INSTALL, installed).await? {
         port.tell(Notice::Stage("installing the application"));
-        let permit = job.begin(port, steps::INSTALL, intent(IdempotencyClass::Compare, install_input)).await?;
+        let permit = job.begin(port, steps::INSTALL, Intent::new(IdempotencyClass::Compare, install_input)).await?;
         let result = procedure::install(port, &mut session.opened.channel, &install).await;
         job.settle(port, permit, outcome_of(&result)).await?;
         result?;
     }
     Ok(!installed)
+}
+
+/// Makes sure that the application on the card is the one of the order, and in no earlier state than the record.
+fn check_installed(entry: &RegistryEntry, order: &ApplicationOrder, job: &Job) -> Result<(), IssueError> {
+    let aid = order.instance;
+    match entry.load_file {
+        Some(actual) if actual != order.load_file.aid() => {
+            return Err(IssueError::OtherLoadFile { application: aid, expected: order.load_file.aid(), actual });
+        }
+        _ => {}
+    }
+    if let (true, Some(expected), Some(actual)) = (job.state().completed, job.state().life_cycle, entry.life_cycle)
+        && LifeCycle(expected).is_personalized()
+        && !actual.is_personalized()
+    {
+        return Err(IssueError::Contradiction { aid, expected, actual: actual.0 });
+    }
+    if entry.life_cycle.is_some_and(|life_cycle| life_cycle.is_locked()) && !job.step(steps::MASTER_KEY).is_done() {
+        return Err(IssueError::Locked { aid });
+    }
+    Ok(())
 }
 
 /// Settles a step by what the listing shows; `true` when it is left to do.

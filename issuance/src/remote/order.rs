@@ -7,6 +7,8 @@ use cardwright_keys::KeyRef;
 /// What a card is to become.
 #[derive(Clone, Debug)]
 pub struct Order {
+    /// AID of the issuer security domain; without one the card's own choice, then those in common use.
+    pub domain: Option<Aid>,
     /// Security level of the secure channels.
     pub level: SecurityLevel,
     /// Whether the card challenge is checked.

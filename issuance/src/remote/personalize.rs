@@ -6,11 +6,12 @@ use cardwright_gp::procedure;
 use cardwright_keys::{Diversification, KeyRef};
 use sha2::{Digest, Sha256};
 
+use super::domain::{Domain, refusal};
 use super::order::ApplicationOrder;
 use super::report::{IssueError, Stop};
 use super::steps;
-use crate::event::{IdempotencyClass, Proof, StepEvent};
-use crate::job::{Job, intent};
+use crate::event::{Event, IdempotencyClass, Proof, StepEvent};
+use crate::job::Job;
 use crate::port::{IssuancePort, Notice};
 use crate::step::Intent;
 
@@ -19,12 +20,39 @@ const MIN_TRIES: u8 = 2;
 /// Attempts of unknown outcome in a row that are risked on a card that does not tell its retry counter.
 const MAX_BLIND_ATTEMPTS: u32 = 2;
 
-pub(super) async fn personalize(port: &mut IssuancePort, order: &ApplicationOrder, job: &mut Job) -> Result<(), Stop> {
-    port.tell(Notice::Stage("personalizing the application"));
+/// Selects the application and reads what it says of itself.
+async fn select(port: &mut IssuancePort, order: &ApplicationOrder) -> Result<ApplicationInformation, Stop> {
     let fci = procedure::select(port, Some(&order.instance)).await?;
-    let information =
-        ApplicationInformation::parse(&fci.raw).ok_or(IssueError::NoSerialNumber { aid: order.instance })?;
-    let factor = information.diversification_factor();
+    Ok(ApplicationInformation::parse(&fci.raw).ok_or(IssueError::NoSerialNumber { aid: order.instance })?)
+}
+
+/// Gives the application its own keys.
+///
+/// Its serial number is read before it is made sure that the card is still the one of this job, and again after: the
+/// application that is selected then is that card's, and a damaged answer is found before it costs a try.
+pub(super) async fn personalize(
+    port: &mut IssuancePort,
+    domain: &Domain,
+    order: &ApplicationOrder,
+    job: &mut Job,
+) -> Result<(), Stop> {
+    port.tell(Notice::Stage("personalizing the application"));
+    for (step, key) in [(steps::MASTER_KEY, &order.master_key), (steps::MAINTENANCE_KEY, &order.maintenance_key)] {
+        let step_now = job.step(step);
+        let before = step_now.intent.as_ref().and_then(|intent| intent.key.clone()).unwrap_or_default();
+        if step_now.is_in_doubt() && before != key.to_string() {
+            // With another key in hand the look at the card would cost a try and say nothing.
+            return Err(IssueError::OrderChanged { step, before, now: key.to_string() }.into());
+        }
+    }
+    let expected = select(port, order).await?.diversification_factor();
+    domain.select(port).await?;
+    domain.same_card(port, None).await?;
+    let factor = select(port, order).await?.diversification_factor();
+    if factor != expected {
+        return Err(IssueError::OtherSerialNumber { aid: order.instance }.into());
+    }
+    let factor = factor.ok_or(IssueError::NoSerialNumber { aid: order.instance })?;
     let own = |key: &KeyRef| key.clone().diversified(Diversification::Pboc { factor });
     let initial = own(&order.initial_master_key);
     let master = own(&order.master_key);
@@ -32,30 +60,31 @@ pub(super) async fn personalize(port: &mut IssuancePort, order: &ApplicationOrde
 
     if job.step(steps::MASTER_KEY).is_in_doubt() {
         // One master key or the other is on the card. The new one is tried first: it settles everything.
-        match authenticate(port, order, job, steps::AUTHENTICATE_MASTER, &master).await? {
+        match authenticate(port, order, job, steps::AUTHENTICATE_MASTER, &master, Tries::Ask).await? {
             Verdict::Accepted => {
                 return Ok(job.resolve(port, steps::MASTER_KEY, StepEvent::Succeeded { proof: Proof::Probe }).await?);
             }
             Verdict::Rejected => job.resolve(port, steps::MASTER_KEY, StepEvent::NotDone).await?,
         }
     }
-    if authenticate(port, order, job, steps::AUTHENTICATE_INITIAL, &initial).await? == Verdict::Rejected {
-        return Err(quarantine(
-            port,
-            job,
-            steps::AUTHENTICATE_INITIAL,
-            "the application does not have the expected master key",
-        )
-        .await?);
+    if authenticate(port, order, job, steps::AUTHENTICATE_INITIAL, &initial, Tries::Ask).await? == Verdict::Rejected {
+        // A key command that the card refused may have been executed all the same.
+        if job.step(steps::MASTER_KEY).attempts > 0
+            && authenticate(port, order, job, steps::AUTHENTICATE_MASTER, &master, Tries::Ask).await?
+                == Verdict::Accepted
+        {
+            return Ok(job.resolve(port, steps::MASTER_KEY, StepEvent::Succeeded { proof: Proof::Probe }).await?);
+        }
+        let reason = "the application does not have the expected master key";
+        return Err(quarantine(port, job, steps::AUTHENTICATE_INITIAL, reason).await?);
     }
     if !job.step(steps::MAINTENANCE_KEY).is_done() {
         if job.step(steps::MAINTENANCE_KEY).is_in_doubt() {
             // This key cannot be proved; writing the same value again is right in either case.
             job.resolve(port, steps::MAINTENANCE_KEY, StepEvent::NotDone).await?;
         }
-        let permit_and_result =
-            replace(port, job, steps::MAINTENANCE_KEY, &initial, order.maintenance_update, &maintenance).await?;
-        let (permit, result) = permit_and_result;
+        let update = Replacement { update: order.maintenance_update, key: &maintenance, name: &order.maintenance_key };
+        let (permit, result) = replace(port, job, steps::MAINTENANCE_KEY, &initial, update).await?;
         let outcome = match &result {
             Ok(()) => StepEvent::Succeeded { proof: Proof::Answer },
             Err(error) => failure_of(error),
@@ -63,14 +92,15 @@ pub(super) async fn personalize(port: &mut IssuancePort, order: &ApplicationOrde
         job.settle(port, permit, outcome).await?;
         result?;
     }
-    let (permit, result) = replace(port, job, steps::MASTER_KEY, &initial, order.master_update, &master).await?;
+    let update = Replacement { update: order.master_update, key: &master, name: &order.master_key };
+    let (permit, result) = replace(port, job, steps::MASTER_KEY, &initial, update).await?;
     if let Err(error) = result {
         job.settle(port, permit, failure_of(&error)).await?;
         return Err(error.into());
     }
     // 9000 alone proves nothing: the step stays open until the card accepts the new key.
     drop(permit);
-    match authenticate(port, order, job, steps::AUTHENTICATE_MASTER, &master).await? {
+    match authenticate(port, order, job, steps::AUTHENTICATE_MASTER, &master, Tries::Full).await? {
         Verdict::Accepted => {
             Ok(job.resolve(port, steps::MASTER_KEY, StepEvent::Succeeded { proof: Proof::Probe }).await?)
         }
@@ -79,6 +109,15 @@ pub(super) async fn personalize(port: &mut IssuancePort, order: &ApplicationOrde
             Err(quarantine(port, job, steps::MASTER_KEY, reason).await?)
         }
     }
+}
+
+/// What is known of the retry counter before an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tries {
+    /// Nothing: the card is asked, where it tells.
+    Ask,
+    /// A success in this very session has set it back.
+    Full,
 }
 
 /// What the card said of a key.
@@ -98,14 +137,14 @@ async fn authenticate(
     job: &mut Job,
     step: &'static str,
     key: &KeyRef,
+    tries: Tries,
 ) -> Result<Verdict, Stop> {
     let kid = order.master_update.kid;
     let before = job.step(step);
-    // While it is not known which master key the card has, every attempt may be the wrong one.
-    let in_question = before.is_in_doubt() || job.step(steps::MASTER_KEY).attempts > 0;
-    let tries = if in_question && order.tells_tries { cardwright_cos::tries_left(port, kid).await? } else { None };
+    let asks = tries == Tries::Ask && order.tells_tries;
+    let tries = if asks { cardwright_cos::tries_left(port, kid).await? } else { None };
     if before.is_in_doubt() {
-        let then = before.intent.and_then(|intent| intent.tries_before);
+        let then = before.intent.as_ref().and_then(|intent| intent.tries_before);
         let rejected = matches!((then, tries), (Some(then), Some(now)) if now < then);
         let finding = if rejected { StepEvent::Failed { sw: None } } else { StepEvent::NotDone };
         job.resolve(port, step, finding).await?;
@@ -114,6 +153,7 @@ async fn authenticate(
         }
     }
     match tries {
+        Some(0) => return Err(quarantine(port, job, step, "the card master key is locked: no try is left").await?),
         Some(left) if left < MIN_TRIES => {
             return Err(quarantine(port, job, step, "the retry counter of the master key is nearly used up").await?);
         }
@@ -123,11 +163,13 @@ async fn authenticate(
         }
         _ => {}
     }
+    // The attempt begins with its answer to the challenge: a card that is gone before has not counted.
+    let challenge = cardwright_cos::get_challenge(port, 8).await?;
     let input = Sha256::digest(step).into();
-    let permit =
-        job.begin(port, step, Intent { tries_before: tries, ..intent(IdempotencyClass::Counter, input) }).await?;
+    let intent = Intent { tries_before: tries, ..Intent::new(IdempotencyClass::Counter, input) };
+    let permit = job.begin(port, step, intent).await?;
     let mut keys = port.clone();
-    let result = cardwright_cos::authenticate(port, &mut keys, key, kid).await;
+    let result = cardwright_cos::answer_challenge(port, &mut keys, key, kid, challenge).await;
     let outcome = match &result {
         Ok(()) => StepEvent::Succeeded { proof: Proof::Answer },
         Err(CosError::WrongKey { .. } | CosError::Locked) => StepEvent::Failed { sw: None },
@@ -147,27 +189,42 @@ async fn authenticate(
     }
 }
 
+/// A key to be replaced.
+struct Replacement<'a> {
+    update: KeyUpdate,
+    /// The card's own new key.
+    key: &'a KeyRef,
+    /// The key as the order names it.
+    name: &'a KeyRef,
+}
+
 /// Begins a key step and sends its command; the caller settles it.
 async fn replace(
     port: &mut IssuancePort,
     job: &mut Job,
     step: &'static str,
     master: &KeyRef,
-    update: KeyUpdate,
-    key: &KeyRef,
+    Replacement { update, key, name }: Replacement<'_>,
 ) -> Result<(crate::job::Permit, Result<(), CosError>), Stop> {
     let mut keys = port.clone();
     let prepared = cardwright_cos::prepare_key_update(port, &mut keys, master, update, key).await?;
     let mut input = Sha256::new_with_prefix(update.key_header());
     input.update(prepared.kcv.0);
-    let permit = job.begin(port, step, intent(IdempotencyClass::Compare, input.finalize().into())).await?;
+    let intent =
+        Intent { key: Some(name.to_string()), ..Intent::new(IdempotencyClass::Compare, input.finalize().into()) };
+    let before = job.step(step).intent;
+    if step == steps::MASTER_KEY && before.is_some_and(|before| before.input != intent.input) {
+        // The card has just accepted its initial key: it never took the one meant before.
+        let _durable = job.record(port, &[Event::Gone]).await?;
+    }
+    let permit = job.begin(port, step, intent).await?;
     let result = cardwright_cos::update_key(port, prepared).await;
     Ok((permit, result))
 }
 
 fn failure_of(error: &CosError) -> StepEvent {
     match error {
-        CosError::Refused { sw, .. } => StepEvent::Failed { sw: Some(sw.0) },
+        CosError::Refused { sw, .. } => refusal(*sw),
         CosError::Keys(_) => StepEvent::Failed { sw: None },
         _ => StepEvent::Lost,
     }

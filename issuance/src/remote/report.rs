@@ -8,8 +8,9 @@ use cardwright_gp::registry::Registry;
 use thiserror::Error;
 
 use crate::CardIdentity;
-use crate::job::JobError;
+use crate::job::{Job, JobError};
 use crate::journal::EntityError;
+use crate::port::IssuancePort;
 use crate::store::StoreError;
 
 /// What a card is.
@@ -86,28 +87,35 @@ pub struct ApplicationRow {
 }
 
 impl ApplicationRow {
-    /// One row an entry of the registry; `uses` tells how often use of an application was reported.
-    pub(super) fn all(registry: &Registry, uses: impl Fn(&Aid) -> u64) -> Vec<Self> {
-        registry
-            .entries
-            .iter()
-            .map(|entry| {
-                let kind = match entry.scope {
-                    Scope::IssuerSecurityDomain => Kind::IssuerSecurityDomain,
-                    Scope::Applications if entry.privileges.is_security_domain() => Kind::SecurityDomain,
-                    Scope::Applications => Kind::Application,
-                    Scope::LoadFiles | Scope::LoadFilesAndModules => Kind::LoadFile,
-                };
-                let personalized = entry.life_cycle.is_some_and(LifeCycle::is_personalized);
-                let status = (kind == Kind::Application).then(|| match (personalized, uses(&entry.aid)) {
+    /// One row an entry of the registry. An application is issued when its life cycle or the journal says so.
+    pub(super) async fn all(
+        port: &mut IssuancePort,
+        card: &CardIdentity,
+        registry: &Registry,
+    ) -> Result<Vec<Self>, Stop> {
+        let mut rows = Vec::with_capacity(registry.entries.len());
+        for entry in &registry.entries {
+            let kind = match entry.scope {
+                Scope::IssuerSecurityDomain => Kind::IssuerSecurityDomain,
+                Scope::Applications if entry.privileges.is_security_domain() => Kind::SecurityDomain,
+                Scope::Applications => Kind::Application,
+                Scope::LoadFiles | Scope::LoadFilesAndModules => Kind::LoadFile,
+            };
+            let mut status = None;
+            if kind == Kind::Application {
+                let job = Job::read(port, card.application_entity(&entry.aid)?).await?;
+                let issued = entry.life_cycle.is_some_and(LifeCycle::is_personalized)
+                    || job.step(super::steps::MASTER_KEY).is_done();
+                status = Some(match (issued, job.state().uses) {
                     (true, 1..) => ApplicationStatus::Used,
                     (true, 0) => ApplicationStatus::Issued,
                     (false, _) => ApplicationStatus::Installed,
                 });
-                let state = entry.life_cycle.map_or("not told", |life_cycle| life_cycle.name(entry.scope));
-                Self { aid: entry.aid, kind, life_cycle: entry.life_cycle, state, status }
-            })
-            .collect()
+            }
+            let state = entry.life_cycle.map_or("not told", |life_cycle| life_cycle.name(entry.scope));
+            rows.push(Self { aid: entry.aid, kind, life_cycle: entry.life_cycle, state, status });
+        }
+        Ok(rows)
     }
 }
 
@@ -169,15 +177,20 @@ pub enum IssueError {
     },
     /// Too many failed authentications: nothing was tried.
     #[error(
-        "this card had {failures} failed authentications in a row; another one may lock it for ever. Find the right \
-         keys first; override only when you have them"
+        "this card had {failures} failed authentications in a row, and {unanswered} that it never answered; another one \
+         may lock it for ever. Find the right keys first; override only when you have them"
     )]
     LockedOut {
         /// Failures in a row.
         failures: u32,
+        /// Attempts in a row whose answer never came.
+        unanswered: u32,
     },
     /// The card has no identity, so that no job can be resumed with it.
-    #[error("the card tells no serial number: an issue that is interrupted could not be resumed")]
+    #[error(
+        "GET DATA 9F7F, 42, 45: the card tells neither a serial number nor issuer and card image number: an issue that is \
+         interrupted could not be resumed"
+    )]
     NoIdentity,
     /// Another card than the one that the run began with.
     #[error("this is another card: {actual} instead of {expected}; put the first one back")]
@@ -186,6 +199,19 @@ pub enum IssueError {
         expected: String,
         /// Identity now.
         actual: String,
+    },
+    /// The card gave other key diversification data, or another key version, than in the session before; its keys were
+    /// left as they are.
+    #[error(
+        "INITIALIZE UPDATE: key diversification data and version at offset 0: expected {:02X?} and {:02X} as before, \
+         the card gave {:02X?} and {:02X}: another card, or a damaged answer",
+        expected.0, expected.1, actual.0, actual.1
+    )]
+    OtherKeyData {
+        /// What the first session had.
+        expected: ([u8; 10], u8),
+        /// What this one has.
+        actual: ([u8; 10], u8),
     },
     /// The card has this load file in another version.
     #[error(
@@ -199,6 +225,77 @@ pub enum IssueError {
         expected: (u8, u8),
         /// Version on the card.
         actual: (u8, u8),
+    },
+    /// The application with the wanted AID is made of another load file.
+    #[error("application {application} is made of load file {actual}, the order is for {expected}: delete it first")]
+    OtherLoadFile {
+        /// AID of the application.
+        application: Aid,
+        /// Load file in the order.
+        expected: Aid,
+        /// Load file on the card.
+        actual: Aid,
+    },
+    /// The card does not list what would have to be known before anything is sent.
+    #[error("GET STATUS: the card does not list its {what}: what is on it cannot be told")]
+    NotListed {
+        /// Applications or load files.
+        what: &'static str,
+    },
+    /// The card has the application in an earlier state than the record.
+    #[error(
+        "the record says that application {aid} was complete in life cycle state {expected:02X}, the card shows \
+         {actual:02X}: it was installed anew behind the record; delete it and issue again"
+    )]
+    Contradiction {
+        /// Its AID.
+        aid: Aid,
+        /// Life cycle state in the record.
+        expected: u8,
+        /// Life cycle state on the card.
+        actual: u8,
+    },
+    /// The application is locked and cannot be personalized.
+    #[error("application {aid} is locked: unlock it first")]
+    Locked {
+        /// Its AID.
+        aid: Aid,
+    },
+    /// At the end the card does not hold what every step had achieved.
+    #[error("GET STATUS: at the end {what} is not on the card, although every step was done: run again")]
+    NotProved {
+        /// What is missing.
+        what: String,
+    },
+    /// The card recognition data names no secure channel protocol with this security level. Nothing was sent.
+    #[error("GET DATA 66: the card has no secure channel protocol with security level {level}")]
+    Level {
+        /// The level.
+        level: cardwright_gp::SecurityLevel,
+    },
+    /// The order names another key than the attempt whose outcome is not known. Nothing was sent.
+    #[error(
+        "step {step} was begun with key {before} and its outcome is not known; the order is for {now}. Finish with the \
+         first order"
+    )]
+    OrderChanged {
+        /// The step.
+        step: &'static str,
+        /// Name of the key in the record.
+        before: String,
+        /// Name of the key in the order.
+        now: String,
+    },
+    /// Every card without key diversification data would get the same keys.
+    #[error(
+        "INITIALIZE UPDATE: the key diversification data is all zero: keys derived from it would not be the card's own"
+    )]
+    NoDiversificationData,
+    /// The record knows nothing of this application on this card.
+    #[error("application {aid} was not issued to this card as far as the record knows")]
+    NotIssued {
+        /// Its AID.
+        aid: Aid,
     },
     /// There is nothing of this AID on the card.
     #[error("there is nothing with AID {aid} on the card")]
@@ -236,8 +333,14 @@ pub enum IssueError {
         protocol: &'static str,
     },
     /// The application does not say what its keys are diversified with.
-    #[error("application {aid} gives no serial number when it is selected: its keys cannot be derived")]
+    #[error("SELECT: application {aid} gives no serial number: its keys cannot be derived")]
     NoSerialNumber {
+        /// Its AID.
+        aid: Aid,
+    },
+    /// The application gave two serial numbers; its keys were left as they are.
+    #[error("SELECT: application {aid} gives another serial number than before: another card, or a damaged answer")]
+    OtherSerialNumber {
         /// Its AID.
         aid: Aid,
     },

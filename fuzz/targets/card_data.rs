@@ -1,0 +1,13 @@
+#![no_main]
+
+use cardwright::cos::ApplicationInformation;
+use cardwright::gp::card_data::{CardRecognitionData, Cplc, FileControlInformation, KeyInformation};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let _ = Cplc::parse(bytes).and_then(|cplc| cplc.identity());
+    let _ = CardRecognitionData::parse(bytes).i_of(3);
+    let _ = KeyInformation::parse(bytes).iter().map(KeyInformation::kind).count();
+    let _ = FileControlInformation::parse(bytes);
+    let _ = ApplicationInformation::parse(bytes).and_then(|information| information.diversification_factor());
+});

@@ -1,0 +1,27 @@
+#![no_main]
+
+use cardwright::issuance::event::Event;
+use cardwright::issuance::job::Job;
+use cardwright::issuance::journal::{Entity, Entry, Head};
+use libfuzzer_sys::fuzz_target;
+
+// Bodies of journal records: read, folded, never a panic.
+fuzz_target!(|bytes: &[u8]| {
+    let entity = Entity::new("card/1").expect("printable");
+    let mut head = Head::GENESIS;
+    let records: Vec<_> = bytes
+        .split(|byte| *byte == 0xFF)
+        .map(|body| {
+            let record = head.record(1, 0, Entry { entity: entity.clone(), body: body.to_vec() });
+            head = record.head();
+            record
+        })
+        .collect();
+    for record in &records {
+        if let Ok(event) = Event::of(record) {
+            let again = head.record(1, 0, event.entry(&entity));
+            assert_eq!(Event::of(&again).expect("our own event"), event);
+        }
+    }
+    let _ = Job::from_records(entity, &records);
+});

@@ -1,0 +1,178 @@
+//! Deleting on request: what is guarded, and what a deletion comes to that was cut off.
+
+mod support;
+
+use cardwright::apdu::{Aid, StatusWord};
+use cardwright::issuance::remote::{self, DeleteOrder, IssueError, Kind, Outcome, Report};
+use cardwright::issuance::store::MemoryStore;
+use cardwright_sim::{Fault, Faults, JavaCard, LogEntry, SecureChannelProtocol, SimReader};
+use support::{SCP02, SCP03, aid, card, command_names, drive, instance, is_complete, issue, order, package, snapshot};
+
+type Deleted = Result<Outcome<Report>, IssueError>;
+
+fn delete(aid: Aid, force: bool, card: JavaCard, store: &mut MemoryStore, faults: Faults) -> (Deleted, SimReader) {
+    let mut reader = SimReader::new(card).with_faults(faults);
+    let order = DeleteOrder { aid, force, access: order(300) };
+    let outcome = drive(remote::delete(order), &mut reader, store);
+    (outcome, reader)
+}
+
+/// A card with everything, and its journal.
+fn issued(protocol: SecureChannelProtocol) -> (JavaCard, MemoryStore) {
+    let mut store = MemoryStore::new();
+    let (outcome, reader) = issue(&order(300), card(protocol), &mut store, Faults::none());
+    assert!(is_complete(&outcome), "{outcome:?}");
+    (reader.card().twin(), store)
+}
+
+/// A card whose application has not got its keys yet, and its journal.
+fn installed() -> (JavaCard, MemoryStore) {
+    let (_, mut reader) = issue(&order(300), card(SCP03), &mut MemoryStore::new(), Faults::none());
+    let names = command_names(&reader.take_log());
+    let write_key = 1 + names.iter().position(|name| *name == "WRITE KEY").unwrap() as u64;
+    let mut store = MemoryStore::new();
+    let (_, reader) = issue(&order(300), card(SCP03), &mut store, Faults::none().at(write_key, Fault::CutBefore));
+    (reader.card().twin(), store)
+}
+
+fn deletes(log: &[LogEntry]) -> usize {
+    log.iter().filter(|entry| entry.command[1] == 0xE4 && entry.response.ends_with(&[0x90, 0x00])).count()
+}
+
+fn is_on(card: &JavaCard, aid: Aid) -> bool {
+    card.registry().iter().any(|entry| entry.aid == aid)
+}
+
+/// Refused before DELETE, with these words.
+fn refused(outcome: &Deleted, mut reader: SimReader, before: &str, words: &[String]) {
+    let text = outcome.as_ref().unwrap_err().to_string();
+    words.iter().for_each(|word| assert!(text.contains(word), "{word} is not in: {text}"));
+    assert!(!command_names(&reader.take_log()).contains(&"DELETE"));
+    assert_eq!(snapshot(reader.card()), before);
+}
+
+#[test]
+fn a_personalized_application_is_deleted_with_force_only() {
+    for protocol in [SCP02, SCP03] {
+        let (card, mut store) = issued(protocol);
+        let before = snapshot(&card);
+        let (outcome, reader) = delete(instance(), false, card.twin(), &mut store, Faults::none());
+        assert!(matches!(outcome, Err(IssueError::Personalized { aid }) if aid == instance()), "{outcome:?}");
+        refused(&outcome, reader, &before, &[instance().to_string()]);
+        let (outcome, reader) = delete(instance(), true, card, &mut store, Faults::none());
+        let Ok(Outcome::Complete(report)) = outcome else { panic!("{outcome:?}") };
+        assert!(report.before.iter().any(|row| row.aid == instance() && row.kind == Kind::Application));
+        assert!(!report.after.iter().any(|row| row.aid == instance()));
+        assert!(!is_on(reader.card(), instance()) && is_on(reader.card(), package()));
+    }
+}
+
+#[test]
+fn an_application_without_keys_is_deleted_without_force() {
+    let (card, mut store) = installed();
+    assert!(is_on(&card, instance()));
+    let (outcome, reader) = delete(instance(), false, card, &mut store, Faults::none());
+    assert!(is_complete(&outcome), "{outcome:?}");
+    assert!(!is_on(reader.card(), instance()));
+}
+
+#[test]
+fn a_load_file_with_applications_is_deleted_with_force_only_and_then_with_them() {
+    let (card, mut store) = issued(SCP03);
+    let before = snapshot(&card);
+    let (outcome, reader) = delete(package(), false, card.twin(), &mut store, Faults::none());
+    let Err(IssueError::HasDependants { dependants, .. }) = &outcome else { panic!("{outcome:?}") };
+    assert_eq!(dependants[..], [instance()]);
+    refused(&outcome, reader, &before, &[package().to_string(), instance().to_string()]);
+    let (outcome, mut reader) = delete(package(), true, card, &mut store, Faults::none());
+    assert!(is_complete(&outcome), "{outcome:?}");
+    assert_eq!(reader.card().registry().len(), 1);
+    assert_eq!(deletes(&reader.take_log()), 1, "one DELETE with all that is related");
+}
+
+#[test]
+fn a_load_file_without_applications_is_deleted_without_force() {
+    let (card, mut store) = installed();
+    let (_, reader) = delete(instance(), false, card, &mut store, Faults::none());
+    let (outcome, reader) = delete(package(), false, reader.card().twin(), &mut store, Faults::none());
+    assert!(is_complete(&outcome), "{outcome:?}");
+    assert_eq!(reader.card().registry().len(), 1);
+}
+
+#[test]
+fn the_issuer_security_domain_is_not_deleted_even_with_force() {
+    let (card, mut store) = issued(SCP03);
+    let (before, domain) = (snapshot(&card), card.isd_aid());
+    let (outcome, reader) = delete(domain, true, card, &mut store, Faults::none());
+    assert!(matches!(outcome, Err(IssueError::IssuerSecurityDomain { .. })), "{outcome:?}");
+    refused(&outcome, reader, &before, &[domain.to_string()]);
+}
+
+#[test]
+fn what_is_not_on_the_card_is_said_so() {
+    let (card, mut store) = issued(SCP03);
+    let (before, stranger) = (snapshot(&card), aid("A000000999"));
+    let (outcome, reader) = delete(stranger, true, card, &mut store, Faults::none());
+    assert!(matches!(outcome, Err(IssueError::NotOnCard { .. })), "{outcome:?}");
+    refused(&outcome, reader, &before, &[stranger.to_string()]);
+}
+
+/// Deletes and is torn once, deletes again, issues again: the same card as the first time.
+fn torn(protocol: SecureChannelProtocol, what: Aid, fault: impl Fn() -> Fault) {
+    let (reference, _) = issued(protocol);
+    let commands = {
+        let (card, mut store) = issued(protocol);
+        delete(what, true, card, &mut store, Faults::none()).1.commands()
+    };
+    for n in 1..=commands {
+        let (card, mut store) = issued(protocol);
+        let case = format!("{protocol:?} {what} {:?} at {n}", fault());
+        let (first, mut reader) = delete(what, true, card, &mut store, Faults::none().at(n, fault()));
+        let mut executed = deletes(&reader.take_log());
+        let (second, mut reader) = delete(what, true, reader.card().twin(), &mut store, Faults::none());
+        executed += deletes(&reader.take_log());
+        // A run that was complete leaves nothing to do.
+        let nothing_left = is_complete(&first) && matches!(second, Err(IssueError::NotOnCard { .. }));
+        assert!(is_complete(&second) || nothing_left, "{case}: {first:?}, then {second:?}");
+        assert_eq!(executed, 1, "{case}: DELETE");
+        assert!(!is_on(reader.card(), what), "{case}");
+        let (again, reader) = issue(&order(300), reader.card().twin(), &mut store, Faults::none());
+        assert!(is_complete(&again), "{case}: {again:?}");
+        assert_eq!(snapshot(reader.card()), snapshot(&reference), "{case}: issued again");
+    }
+}
+
+#[test]
+fn a_deletion_that_is_torn_is_resumed_and_the_card_issued_again() {
+    for protocol in [SCP02, SCP03] {
+        for what in [instance(), package()] {
+            torn(protocol, what, || Fault::CutBefore);
+            torn(protocol, what, || Fault::CutAfter);
+        }
+    }
+}
+
+/// 6A88 to DELETE is what a repetition gets; the listing tells whether it is true.
+#[test]
+fn a_status_word_to_any_command_of_a_deletion_is_survived() {
+    for sw in [0x6A88, 0x6985, 0x6F00] {
+        torn(SCP03, instance(), || Fault::Status(StatusWord(sw)));
+    }
+}
+
+#[test]
+fn a_card_is_issued_again_after_a_deletion_with_the_same_keys() {
+    for protocol in [SCP02, SCP03] {
+        for what in [instance(), package()] {
+            let (card, mut store) = issued(protocol);
+            let before = snapshot(&card);
+            let (_, reader) = delete(what, true, card, &mut store, Faults::none());
+            let (outcome, reader) = issue(&order(300), reader.card().twin(), &mut store, Faults::none());
+            assert!(matches!(&outcome, Ok(Outcome::Complete(report)) if report.changed), "{outcome:?}");
+            assert_eq!(snapshot(reader.card()), before);
+            let (outcome, reader) = issue(&order(300), reader.card().twin(), &mut store, Faults::none());
+            assert!(matches!(&outcome, Ok(Outcome::Complete(report)) if !report.changed), "{outcome:?}");
+            assert_eq!(snapshot(reader.card()), before);
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Guards of remote issuing: each of these runs must not do what it could.
+
+mod support;
+
+use cardwright::apdu::{CommandApdu, Ne, StatusWord, Transport};
+use cardwright::gp::SecurityLevel;
+use cardwright::issuance::remote::{ApplicationStatus, DeleteOrder, IssueError, Outcome, delete, record_use};
+use cardwright::issuance::store::MemoryStore;
+use cardwright::keys::KeyRef;
+use cardwright_sim::{AesKeyLength, Fault, Faults, JavaCard, LogEntry, SecureChannelProtocol, SimReader};
+use support::{card, drive, instance, is_complete, issue, order, snapshot};
+
+const SCP03: SecureChannelProtocol = SecureChannelProtocol::Scp03 { i: 0x70, key_length: AesKeyLength::Aes128 };
+
+/// The log of an undisturbed run.
+fn clean_log() -> Vec<LogEntry> {
+    issue(&order(500), card(SCP03), &mut MemoryStore::new(), Faults::none()).1.take_log()
+}
+
+/// Number of the first command of an undisturbed run that is so.
+fn number_of(is_it: impl Fn(&[u8]) -> bool) -> u64 {
+    clean_log().iter().position(|entry| is_it(&entry.command)).unwrap() as u64 + 1
+}
+
+fn is_master_key(command: &[u8]) -> bool {
+    command[..3] == [0x84, 0xD4, 0xF9]
+}
+
+fn is_put_key(command: &[u8]) -> bool {
+    command[1] == 0xD8
+}
+
+/// EXTERNAL AUTHENTICATE to an application, with data.
+fn attempts(log: &[LogEntry]) -> usize {
+    log.iter().filter(|entry| entry.command[..2] == [0x00, 0x82] && entry.command.len() > 5).count()
+}
+
+/// Lets wrong authentications lower the retry counter of the installed application.
+fn fail_authentications(card: JavaCard, times: usize) -> JavaCard {
+    let mut reader = SimReader::new(card);
+    let select = CommandApdu::new(0x00, 0xA4, 0x04, 0x00).with_data(instance().as_bytes()).with_ne(Ne::MAX_SHORT);
+    assert!(reader.exchange(&select).unwrap().sw().is_ok());
+    for _ in 0..times {
+        let challenge = CommandApdu::new(0x00, 0x84, 0, 0).with_ne(Ne::new(8).unwrap());
+        assert!(reader.exchange(&challenge).unwrap().sw().is_ok());
+        let sw = reader.exchange(&CommandApdu::new(0x00, 0x82, 0, 0).with_data([0; 8])).unwrap().sw();
+        assert!(sw.tries_left().is_some() || sw == StatusWord::AUTHENTICATION_BLOCKED, "{sw}");
+    }
+    reader.card().twin()
+}
+
+#[test]
+fn the_last_try_of_a_master_key_is_never_used() {
+    let first_attempt = number_of(|command| command[..2] == [0x00, 0x82]);
+    for (failures, tries) in [(1, 2), (2, 1), (3, 0)] {
+        let mut store = MemoryStore::new();
+        let cut = Faults::none().at(first_attempt, Fault::CutBefore);
+        let (_, reader) = issue(&order(500), card(SCP03), &mut store, cut);
+        let now = fail_authentications(reader.card().twin(), failures);
+        assert_eq!(now.pboc_application(&instance()).unwrap().master_key().tries_left(), tries);
+        let (outcome, mut reader) = issue(&order(500), now, &mut MemoryStore::new(), Faults::none());
+        if tries >= 2 {
+            assert!(is_complete(&outcome), "{outcome:?}");
+            continue;
+        }
+        assert!(matches!(outcome, Ok(Outcome::Quarantined { .. })), "{tries}: {outcome:?}");
+        assert_eq!(attempts(&reader.take_log()), 0);
+        assert_eq!(reader.card().pboc_application(&instance()).unwrap().master_key().tries_left(), tries);
+    }
+}
+
+#[test]
+fn a_changed_order_costs_no_try_while_the_master_key_is_in_doubt() {
+    let mut store = MemoryStore::new();
+    let cut = Faults::none().at(number_of(is_master_key), Fault::CutAfter);
+    let (_, reader) = issue(&order(500), card(SCP03), &mut store, cut);
+    let mut other = order(500);
+    other.applications[0].master_key = KeyRef::new("application-maintenance");
+    let (outcome, mut reader) = issue(&other, reader.card().twin(), &mut store, Faults::none());
+    assert!(matches!(outcome, Err(IssueError::OrderChanged { step: "master-key", .. })), "{outcome:?}");
+    assert_eq!(attempts(&reader.take_log()), 0);
+    let (outcome, reader) = issue(&order(500), reader.card().twin(), &mut store, Faults::none());
+    assert!(is_complete(&outcome), "{outcome:?}");
+    assert_eq!(reader.card().pboc_application(&instance()).unwrap().master_key().tries_left(), 3);
+}
+
+#[test]
+fn a_changed_order_is_not_counted_while_the_domain_keys_are_in_doubt() {
+    let mut store = MemoryStore::new();
+    let cut = Faults::none().at(number_of(is_put_key), Fault::CutAfter);
+    let (_, reader) = issue(&order(500), card(SCP03), &mut store, cut);
+    let mut other = order(500);
+    other.new_keys[0].key = KeyRef::new("test-aes");
+    let mut now = reader.card().twin();
+    for _ in 0..4 {
+        let (outcome, mut reader) = issue(&other, now, &mut store, Faults::none());
+        assert!(matches!(outcome, Err(IssueError::OrderChanged { step: "domain-keys", .. })), "{outcome:?}");
+        assert!(!reader.take_log().iter().any(|entry| entry.command[..2] == [0x80, 0x50]));
+        now = reader.card().twin();
+    }
+    assert!(is_complete(&issue(&order(500), now, &mut store, Faults::none()).0));
+}
+
+#[test]
+fn a_bare_9000_to_put_key_is_settled_by_the_next_session_of_the_same_run() {
+    let bare = Faults::none().at(number_of(is_put_key), Fault::Respond(vec![0x90, 0x00]));
+    let (outcome, _) = issue(&order(500), card(SCP03), &mut MemoryStore::new(), bare);
+    assert!(is_complete(&outcome), "{outcome:?}");
+}
+
+#[test]
+fn a_released_step_is_tried_again_however_often_it_was_torn() {
+    let mut store = MemoryStore::new();
+    let load = number_of(|command| command[1] == 0xE8);
+    let mut now = card(SCP03);
+    for _ in 0..12 {
+        let (_, reader) = issue(&order(500), now, &mut store, Faults::none().at(load, Fault::CutBefore));
+        now = reader.card().twin();
+    }
+    let (outcome, reader) = issue(&order(500), now, &mut store, Faults::none());
+    assert!(matches!(outcome, Ok(Outcome::Quarantined { .. })), "{outcome:?}");
+    let mut released = order(500);
+    released.release_quarantine = true;
+    assert!(is_complete(&issue(&released, reader.card().twin(), &mut store, Faults::none()).0));
+}
+
+#[test]
+fn a_card_that_does_not_list_is_not_taken_for_an_empty_one() {
+    let listing = |p1: u8| move |command: &[u8]| command[1] == 0xF2 && command[2] == p1;
+    for p1 in [0x40, 0x10] {
+        let mut store = MemoryStore::new();
+        let (done, reader) = issue(&order(500), card(SCP03), &mut store, Faults::none());
+        assert!(is_complete(&done));
+        let before = snapshot(reader.card());
+        let refuse = |faults: Faults, n| faults.at(n, Fault::Respond(vec![0x6A, 0x86]));
+        let mut faults = refuse(Faults::none(), number_of(listing(p1)));
+        if p1 == 0x10 {
+            faults = refuse(faults, number_of(listing(0x10)) + 1);
+        }
+        let (outcome, mut reader) = issue(&order(500), reader.card().twin(), &mut store, faults);
+        let log = reader.take_log();
+        assert!(!log.iter().any(|entry| matches!(entry.command[1], 0xE6 | 0xE8)), "{p1:02X}: {outcome:?}");
+        assert_eq!(snapshot(reader.card()), before);
+        if p1 == 0x40 {
+            assert!(matches!(outcome, Err(IssueError::NotListed { what: "applications" })), "{outcome:?}");
+        }
+    }
+}
+
+#[test]
+fn an_application_installed_anew_behind_the_record_is_not_called_complete() {
+    let mut store = MemoryStore::new();
+    let (done, reader) = issue(&order(500), card(SCP03), &mut store, Faults::none());
+    assert!(is_complete(&done));
+    // Another journal: deleted by force, loaded and installed, torn before it is personalized.
+    let mut theirs = MemoryStore::new();
+    let mut reader = SimReader::new(reader.card().twin());
+    let deletion = DeleteOrder { aid: support::package(), force: true, access: order(500) };
+    assert!(drive(delete(deletion), &mut reader, &mut theirs).is_ok());
+    let mut reader = SimReader::new(reader.card().twin());
+    reader.plan(number_of(|command| command[..2] == [0x00, 0x82]), Fault::CutBefore);
+    let _ = drive(cardwright::issuance::remote::issue(order(500)), &mut reader, &mut theirs);
+    let (outcome, _) = issue(&order(500), reader.card().twin(), &mut store, Faults::none());
+    assert!(matches!(outcome, Err(IssueError::Contradiction { .. })), "{outcome:?}");
+}
+
+#[test]
+fn a_card_without_serial_number_is_known_by_issuer_and_card_image_number() {
+    let blank = || JavaCard::builder().protocol(SCP03).cplc([0; 42]);
+    let (outcome, _) = issue(&order(500), blank().build(), &mut MemoryStore::new(), Faults::none());
+    assert!(matches!(outcome, Err(IssueError::NoIdentity)), "{outcome:?}");
+    let known = blank().iin([0x12, 0x34]).cin([0x56, 0x78]).key_diversification([9; 10]).seed(5).build();
+    let mut store = MemoryStore::new();
+    let (outcome, _) = issue(&order(500), known, &mut store, Faults::none());
+    match outcome {
+        Ok(Outcome::Complete(report)) => assert_eq!(report.card.identity.as_str(), "iin-1234-cin-5678"),
+        // The application's serial number comes from the same blank data: its keys are not derived.
+        Err(IssueError::NoSerialNumber { .. }) => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn keys_are_not_derived_from_blank_diversification_data() {
+    let blank = JavaCard::builder().protocol(SCP03).key_diversification([0; 10]).seed(5).build();
+    let (outcome, mut reader) = issue(&order(500), blank, &mut MemoryStore::new(), Faults::none());
+    assert!(matches!(outcome, Err(IssueError::NoDiversificationData)), "{outcome:?}");
+    assert!(!reader.take_log().iter().any(|entry| is_put_key(&entry.command)));
+}
+
+#[test]
+fn a_level_that_the_card_does_not_have_is_refused_before_it_can_count() {
+    let scp02 = card(SecureChannelProtocol::Scp02 { pseudo_random: false });
+    let mut order = order(500);
+    order.level = SecurityLevel::FULL;
+    let (outcome, mut reader) = issue(&order, scp02, &mut MemoryStore::new(), Faults::none());
+    assert!(matches!(outcome, Err(IssueError::Level { .. })), "{outcome:?}");
+    assert!(!reader.take_log().iter().any(|entry| entry.command[1] == 0x50));
+}
+
+#[test]
+fn initialize_update_that_is_never_answered_counts_in_the_end() {
+    let update = number_of(|command| command[..2] == [0x80, 0x50]);
+    let mut store = MemoryStore::new();
+    let mut now = card(SCP03);
+    for _ in 0..8 {
+        let (outcome, reader) = issue(&order(500), now, &mut store, Faults::none().at(update, Fault::CutAfter));
+        assert!(matches!(outcome, Ok(Outcome::Interrupted(_))), "{outcome:?}");
+        now = reader.card().twin();
+    }
+    let (outcome, _) = issue(&order(500), now, &mut store, Faults::none());
+    assert!(matches!(outcome, Err(IssueError::LockedOut { failures: 0, unanswered: 8 })), "{outcome:?}");
+}
+
+#[test]
+fn use_is_recorded_only_of_what_was_issued() {
+    let mut store = MemoryStore::new();
+    let mut reader = SimReader::new(card(SCP03));
+    let outcome = drive(record_use(instance()), &mut reader, &mut store);
+    assert!(matches!(outcome, Err(IssueError::NotIssued { .. })));
+    let (_, reader) = issue(&order(500), card(SCP03), &mut store, Faults::none());
+    let mut reader = SimReader::new(reader.card().twin());
+    assert!(drive(record_use(instance()), &mut reader, &mut store).is_ok());
+    let (outcome, _) = issue(&order(500), reader.card().twin(), &mut store, Faults::none());
+    let Ok(Outcome::Complete(report)) = outcome else { panic!("{outcome:?}") };
+    let row = report.after.iter().find(|row| row.aid == instance()).unwrap();
+    assert_eq!(row.status, Some(ApplicationStatus::Used));
+}
