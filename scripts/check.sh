@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs all checks of the project; installs what they need when it may (Debian, as root).
 #   scripts/check.sh          everything
-#   scripts/check.sh --quick  without the slow parts: release build, the README's commands, every cut of the built program
+#   scripts/check.sh --quick  without the slow parts: release build, the README's commands, every cut of the built program,
+#                             readers; needs no package but a C compiler
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,31 +16,42 @@ esac
 begun=$SECONDS
 step() { printf '\n== %s (%s s)\n' "$1" "$((SECONDS - begun))"; }
 
-# The one thing that the build needs besides Rust: a C compiler, for the SQLite that comes with the store.
-if ! command -v cc >/dev/null; then
-  if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
-    step "install a C compiler"
-    apt-get update -qq && apt-get install -y -qq gcc libc6-dev >/dev/null
-  else
-    echo "a C compiler is missing: install one (gcc or clang) and run this again" >&2
-    exit 1
-  fi
+# What the checks need besides Rust. A C compiler is for the SQLite that comes with the store; the rest is for PC/SC, and
+# --quick does without.
+packages=()
+command -v cc >/dev/null || packages+=(gcc libc6-dev)
+if [ "$quick" = no ]; then
+  for package in pkg-config libpcsclite-dev libpcsclite1 pcscd vsmartcard-vpcd; do
+    dpkg -s "$package" >/dev/null 2>&1 || packages+=("$package")
+  done
+fi
+if [ ${#packages[@]} -gt 0 ] && command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+  step "install ${packages[*]}"
+  { apt-get update -qq && apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null; } ||
+    echo "not installed: ${packages[*]}" >&2
+fi
+command -v cc >/dev/null || { echo "a C compiler is missing: install one (gcc or clang) and run this again" >&2; exit 1; }
+features=()
+if pkg-config --exists libpcsclite 2>/dev/null; then
+  features=(--all-features)
+else
+  echo "without the feature pcsc, which needs libpcsclite-dev and pkg-config"
 fi
 
 step "format"
 cargo fmt --all --check
 
 step "clippy"
-cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+cargo clippy --workspace --all-targets "${features[@]}" --locked -- -D warnings
 
 step "documentation"
-RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features --locked --quiet
+RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps "${features[@]}" --locked --quiet
 
 step "no_std"
 scripts/check-no-std.sh
 
 step "tests"
-cargo test --workspace --all-features --locked
+cargo test --workspace "${features[@]}" --locked
 
 if [ "$quick" = no ]; then
   step "release build"
@@ -51,6 +63,9 @@ if [ "$quick" = no ]; then
   (cd "$folder" && "$here/target/release/examples/issue" && "$here/target/release/examples/issue" | grep "nothing was left")
   step "torn at every command"
   scripts/check-cuts.sh "$here/target/release/examples/issue" "$folder"
+  step "readers"
+  mkdir "$folder/readers"
+  scripts/check-readers.sh "$folder/readers"
 fi
 
 step "all checks passed"

@@ -153,6 +153,14 @@ fn a_damaged_journal_is_named_and_left_as_it_was() {
 }
 
 #[test]
+fn a_program_without_readers_says_how_to_build_one_with() {
+    let folder = folder();
+    let output = issue(folder.path(), &["--reader", "any"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).contains("--features pcsc"), "{}", text(&output));
+}
+
+#[test]
 fn files_are_not_written_over_one_another() {
     let folder = folder();
     assert!(issue(folder.path(), &[]).status.success());
@@ -172,7 +180,14 @@ fn files_are_not_written_over_one_another() {
 #[test]
 fn wrong_usage_is_told_with_exit_status_2() {
     let folder = folder();
-    for options in [&["--level", "02"][..], &["--executed"], &["--delete", "A0"], &["--scp", "01"], &["--cut", "0"]] {
+    for options in [
+        &["--level", "02"][..],
+        &["--executed"],
+        &["--delete", "A0"],
+        &["--scp", "01"],
+        &["--cut", "0"],
+        &["--reader", "any", "--cut", "1"],
+    ] {
         assert_eq!(issue(folder.path(), options).status.code(), Some(2), "{options:?}");
     }
     let help = text(&issue(folder.path(), &["--help"]));

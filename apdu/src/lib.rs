@@ -20,7 +20,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Without the feature `std` (on by default) the crate is `no_std` with `alloc`; the feature adds trace files.
+//! Without the feature `std` (on by default) the crate is `no_std` with `alloc`; the feature adds trace files and virtual
+//! readers. The feature `pcsc` adds the readers of the machine.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 

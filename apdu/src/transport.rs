@@ -10,8 +10,14 @@ use thiserror::Error;
 use crate::exchange::{Exchange, ExchangeAction, ExchangeError, ExchangeLimits};
 use crate::{CardPort, CommandApdu, ResponseApdu};
 
+#[cfg(feature = "pcsc")]
+pub mod pcsc;
 #[cfg(feature = "std")]
 mod replay;
+#[cfg(any(feature = "pcsc", test))]
+mod tpdu;
+#[cfg(feature = "std")]
+pub mod vpcd;
 
 #[cfg(feature = "std")]
 pub use replay::Replay;
@@ -35,20 +41,26 @@ pub enum TransportErrorKind {
     /// The card was reset by somebody else.
     #[error("the card was reset by another program")]
     CardReset,
-    /// There is no card, or it does not answer the reset.
-    #[error("no card, or a mute one: put a card in")]
+    /// There is no card.
+    #[error("there is no card: put one in")]
     NoCard,
+    /// The card does not answer the reset.
+    #[error("the card does not answer the reset: put it in the right way round, or take another one")]
+    Mute,
     /// The reader is gone or not known.
     #[error("the reader is gone: plug it in")]
     NoReader,
     /// The service that owns the readers does not run.
-    #[error("the card service does not answer: is it running?")]
+    #[error("the card service does not answer: start it (pcscd)")]
     NoService,
     /// No answer in time.
-    #[error("no answer in time")]
+    #[error("no answer in time: take the card out, put it back, try again")]
     Timeout,
+    /// The exchange with the card ended in the middle.
+    #[error("the exchange with the card broke off: let card and reader sit tight")]
+    BrokenOff,
     /// Somebody else holds the card.
-    #[error("another program holds the card")]
+    #[error("another program holds the card: end it, or wait")]
     Busy,
     /// The line to a remote reader broke.
     #[error("the line to the reader was lost")]

@@ -5,9 +5,9 @@ use cardwright::gp::SecurityLevel;
 use cardwright_sim::{AesKeyLength, SecureChannelProtocol};
 use clap::{Parser, ValueEnum};
 
-/// Issues one Java-card payment card on a software card, with published test keys.
+/// Issues one Java-card payment card, a software card or one in a reader, with published test keys.
 ///
-/// The card keeps its memory in one file, the record of every step lies in another: run the same command again, and the
+/// The software card keeps its memory in one file, the record of every step lies in another: run the same command again, and the
 /// card is finished from wherever it was, after --cut, after Ctrl-C, after a crash.
 #[derive(Debug, Parser)]
 #[command(
@@ -32,6 +32,14 @@ pub(crate) struct Options {
     /// Memory of the software card; made when it is not there. By default beside the journal.
     #[arg(long, value_name = "FILE")]
     pub(crate) card: Option<PathBuf>,
+
+    /// A card in the PC/SC reader with this name, or a part of it, in place of the software card. Its keys are replaced.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["card", "scp", "cut"])]
+    pub(crate) reader: Option<String>,
+
+    /// Another software card, which connects to this port as it does to vpcd, in place of our own.
+    #[arg(long, value_name = "PORT", conflicts_with_all = ["reader", "card", "scp", "cut"])]
+    pub(crate) listen: Option<u16>,
 
     /// The record of every step; made when it is not there.
     #[arg(long, value_name = "FILE", default_value = "issue.journal")]

@@ -90,7 +90,11 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
         meter.received.load(Relaxed)
     );
     println!("record: {} ({} entries)", options.journal.display(), store.head()?.seq);
-    println!("card:   {}", options.card_path().display());
+    match (&options.reader, options.listen) {
+        (Some(reader), _) => println!("reader: {reader}"),
+        (_, Some(port)) => println!("reader: port {port}"),
+        _ => println!("card:   {}", options.card_path().display()),
+    }
     code
 }
 

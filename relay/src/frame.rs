@@ -211,6 +211,8 @@ impl From<&TransportError> for Failure {
             TransportErrorKind::NoService => 5,
             TransportErrorKind::Timeout => 6,
             TransportErrorKind::Busy => 7,
+            TransportErrorKind::Mute => 8,
+            TransportErrorKind::BrokenOff => 9,
             _ => 0,
         };
         Self { delivery: error.delivery, code }
@@ -227,6 +229,8 @@ impl From<Failure> for TransportError {
             5 => TransportErrorKind::NoService,
             6 => TransportErrorKind::Timeout,
             7 => TransportErrorKind::Busy,
+            8 => TransportErrorKind::Mute,
+            9 => TransportErrorKind::BrokenOff,
             _ => TransportErrorKind::Other("the terminal got no response from the card".into()),
         };
         Self { kind, delivery: failure.delivery }

@@ -3,12 +3,11 @@
 #![allow(dead_code, missing_docs, unreachable_pub, reason = "each test takes what it needs")]
 
 use std::collections::BTreeSet;
-
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::LazyLock;
 
-use cardwright::apdu::{Aid, CommandApduRef};
+use cardwright::apdu::{Aid, CommandApduRef, Transport};
 use cardwright::gp::load_file::CapFile;
 use cardwright::gp::procedure::{KeyCandidate, KeyScheme};
 use cardwright::gp::{ChallengePolicy, DescriptorPolicy, SecurityLevel};
@@ -28,6 +27,9 @@ pub fn example(name: &str) -> Command {
         cargo.args(["build", "--quiet", "--examples", "--target-dir"]).arg(profile.parent().unwrap());
         if profile.ends_with("release") {
             cargo.arg("--release");
+        }
+        if cfg!(feature = "pcsc") {
+            cargo.args(["--features", "pcsc"]);
         }
         assert!(cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success());
         profile.join("examples")
@@ -113,7 +115,7 @@ pub fn card(protocol: SecureChannelProtocol) -> JavaCard {
 /// Runs a machine against the card in the reader; time and randomness come from counters.
 pub fn drive<T>(
     conversation: Conversation<Result<Outcome<T>, IssueError>>,
-    reader: &mut SimReader,
+    reader: &mut dyn Transport,
     store: &mut dyn Store,
 ) -> Result<Outcome<T>, IssueError> {
     drive_with(conversation, reader, store, &mut keys())
@@ -121,7 +123,7 @@ pub fn drive<T>(
 
 pub fn drive_with<T>(
     conversation: Conversation<Result<Outcome<T>, IssueError>>,
-    reader: &mut SimReader,
+    reader: &mut dyn Transport,
     store: &mut dyn Store,
     keys: &mut SoftwareKeys,
 ) -> Result<Outcome<T>, IssueError> {

@@ -1,0 +1,155 @@
+//! The software card in a virtual reader of vsmartcard, so that any PC/SC program meets it.
+
+use std::error::Error;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use cardwright::apdu::transport::vpcd::{VPCD_PORT, VirtualCard, VpcdError};
+use cardwright_sim::{AesKeyLength, CardFile, Fault, JavaCard, SecureChannelProtocol, SimReader};
+use clap::{Parser, ValueEnum};
+
+/// Puts the software card, with published test keys, into the virtual reader of vsmartcard (vpcd).
+///
+/// The card keeps its memory in a file, written before each answer goes out: ended at any moment, it is as it was
+/// before the command or after it.
+#[derive(Debug, Parser)]
+#[command(name = "virtual_card", version)]
+struct Options {
+    /// Port where vpcd listens; its second slot is one above.
+    #[arg(long, default_value_t = VPCD_PORT)]
+    port: u16,
+
+    /// Machine where vpcd listens.
+    #[arg(long, default_value = "127.0.0.1")]
+    host: String,
+
+    /// Memory of the software card; made when it is not there.
+    #[arg(long, value_name = "FILE", default_value = "virtual.card")]
+    card: PathBuf,
+
+    /// Secure channel protocol of a card that is made new.
+    #[arg(long, value_enum, default_value = "03")]
+    scp: Scp,
+
+    /// A card that is made new speaks T=0, and not T=1.
+    #[arg(long)]
+    t0: bool,
+
+    /// Makes a new card the same each time.
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
+
+    /// How many seconds to look for a vpcd; without, until there is one.
+    #[arg(long, value_name = "SECONDS")]
+    wait: Option<u64>,
+
+    /// Takes the card out before command N is executed, and puts it back.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    cut: Option<u64>,
+
+    /// With --cut: command N is executed, and its answer lost.
+    #[arg(long, requires = "cut")]
+    executed: bool,
+}
+
+/// Secure channel protocol by number.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Scp {
+    /// SCP02, i = 55.
+    #[value(name = "02")]
+    Scp02,
+    /// SCP03, i = 70, AES-128.
+    #[value(name = "03")]
+    Scp03,
+}
+
+/// ATRs with the historical bytes `cardwright` that offer one protocol alone: the card does not learn from vpcd which
+/// one the host chose.
+const ATR_T0: &[u8] = b"\x3B\x0Acardwright";
+const ATR_T1: &[u8] = b"\x3B\x8A\x01cardwright\x88";
+
+/// Between two looks whether a vpcd listens.
+const LOOK: Duration = Duration::from_millis(250);
+/// How long the card stays out: vpcd looks for it about three times a second.
+const OUT: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    match run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("virtual_card: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    let mut seed = [0; 8];
+    getrandom::fill(&mut seed)?;
+    let seed = options.seed.unwrap_or(u64::from_ne_bytes(seed));
+    let protocol = match options.scp {
+        Scp::Scp02 => SecureChannelProtocol::Scp02 { pseudo_random: true },
+        Scp::Scp03 => SecureChannelProtocol::Scp03 { i: 0x70, key_length: AesKeyLength::Aes128 },
+    };
+    let atr = if options.t0 { ATR_T0 } else { ATR_T1 };
+    let make = || JavaCard::builder().protocol(protocol).seed(seed).t0(options.t0).atr(atr).build();
+    let mut card = SimReader::new(CardFile::open_or_create(&options.card, make)?);
+    // A card in a reader for days need not remember every command.
+    card.set_log(false);
+    if let Some(n) = options.cut {
+        card.plan(n, if options.executed { Fault::CutAfter } else { Fault::CutBefore });
+    }
+    loop {
+        let reader = insert(options)?;
+        println!("in the reader: {}", options.card.display());
+        match reader.serve(&mut card) {
+            Ok(()) => println!("the reader let go of the card"),
+            Err(VpcdError::Card(error)) if !card.is_inserted() => {
+                println!("out of the reader at command {}: {}", card.commands(), error.kind);
+                std::thread::sleep(OUT);
+                card.reinsert();
+            }
+            Err(VpcdError::Card(error)) => return Err(error.into()),
+            Err(error) => {
+                eprintln!("virtual_card: {error}; trying again");
+                std::thread::sleep(LOOK);
+            }
+        }
+    }
+}
+
+/// Connects to vpcd, again and again until it listens.
+fn insert(options: &Options) -> Result<VirtualCard, Box<dyn Error>> {
+    let until = options.wait.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    let mut told = false;
+    loop {
+        match VirtualCard::connect((options.host.as_str(), options.port)) {
+            Ok(reader) => return Ok(reader),
+            Err(VpcdError::Io(error)) if error.kind() == ErrorKind::ConnectionRefused => {
+                let nobody = format!("no vpcd listens at {}:{}", options.host, options.port);
+                if until.is_some_and(|until| Instant::now() >= until) {
+                    return Err(nobody.into());
+                }
+                if !told {
+                    eprintln!("virtual_card: {nobody}: start pcscd with vsmartcard-vpcd; waiting for it");
+                    told = true;
+                }
+                std::thread::sleep(LOOK);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_check_byte_of_the_atr_is_right() {
+        assert_eq!(ATR_T1[1..].iter().fold(0, |sum, byte| sum ^ byte), 0);
+    }
+}
