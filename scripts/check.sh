@@ -2,7 +2,7 @@
 # Runs all checks of the project; installs what they need when it may (Debian, as root).
 #   scripts/check.sh          everything
 #   scripts/check.sh --quick  without the slow parts: release build, the README's commands, every cut of the built program,
-#                             readers; needs no package but a C compiler
+#                             fuzzing, readers; needs no package but a C compiler
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,11 +16,12 @@ esac
 begun=$SECONDS
 step() { printf '\n== %s (%s s)\n' "$1" "$((SECONDS - begun))"; }
 
-# What the checks need besides Rust. A C compiler is for the SQLite that comes with the store; the rest is for PC/SC, and
-# --quick does without.
+# What the checks need besides Rust. A C compiler is for the SQLite that comes with the store; the rest is for PC/SC and
+# the fuzzers, and --quick does without.
 packages=()
 command -v cc >/dev/null || packages+=(gcc libc6-dev)
 if [ "$quick" = no ]; then
+  command -v c++ >/dev/null || packages+=(g++)
   for package in pkg-config libpcsclite-dev libpcsclite1 pcscd vsmartcard-vpcd; do
     dpkg -s "$package" >/dev/null 2>&1 || packages+=("$package")
   done
@@ -63,6 +64,8 @@ if [ "$quick" = no ]; then
   (cd "$folder" && "$here/target/release/examples/issue" && "$here/target/release/examples/issue" | grep "nothing was left")
   step "torn at every command"
   scripts/check-cuts.sh "$here/target/release/examples/issue" "$folder"
+  step "fuzzing"
+  scripts/fuzz.sh 10
   step "readers"
   mkdir "$folder/readers"
   scripts/check-readers.sh "$folder/readers"
