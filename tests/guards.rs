@@ -226,3 +226,48 @@ fn use_is_recorded_only_of_what_was_issued() {
     let row = report.after.iter().find(|row| row.aid == instance()).unwrap();
     assert_eq!(row.status, Some(ApplicationStatus::Used));
 }
+
+#[test]
+fn a_9000_to_the_master_key_is_not_believed() {
+    let mut store = MemoryStore::new();
+    let lie = Faults::none().at(number_of(is_master_key), Fault::Status(StatusWord::OK));
+    let (outcome, reader) = issue(&order(500), card(SCP03), &mut store, lie);
+    assert!(
+        matches!(&outcome, Ok(Outcome::Quarantined { reason, .. }) if reason.contains("does not accept")),
+        "{outcome:?}"
+    );
+    let mut released = order(500);
+    released.release_quarantine = true;
+    let (outcome, mut reader) = issue(&released, reader.card().twin(), &mut store, Faults::none());
+    assert!(is_complete(&outcome), "{outcome:?}");
+    assert_eq!(reader.take_log().iter().filter(|entry| is_master_key(&entry.command)).count(), 1);
+}
+
+#[test]
+fn a_key_check_value_that_differs_stops_the_job() {
+    let mut store = MemoryStore::new();
+    // The answer is the key version and three check values of three bytes.
+    let flipped = Faults::none().at(number_of(is_put_key), Fault::FlipBit(8));
+    let (outcome, reader) = issue(&order(500), card(SCP03), &mut store, flipped);
+    assert!(
+        matches!(&outcome, Err(error) if error.to_string().contains("PUT KEY: check value of key 1")),
+        "{outcome:?}"
+    );
+    let (outcome, _) = issue(&order(500), reader.card().twin(), &mut store, Faults::none());
+    assert!(matches!(outcome, Ok(Outcome::Quarantined { .. })), "{outcome:?}");
+}
+
+#[test]
+fn another_complete_card_in_the_last_stage_is_not_shown_as_this_one() {
+    let other = || JavaCard::builder().protocol(SCP03).seed(99).build();
+    let mut store = MemoryStore::new();
+    let (done, reader) = issue(&order(500), other(), &mut store, Faults::none());
+    assert!(is_complete(&done));
+    let log = clean_log();
+    let last_select = log.iter().rposition(|entry| entry.command[..2] == [0x00, 0xA4]).unwrap() as u64 + 1;
+    for n in last_select..=log.len() as u64 {
+        let swap = Faults::none().at(n, Fault::Swap(Box::new(reader.card().twin())));
+        let (outcome, _) = issue(&order(500), card(SCP03), &mut MemoryStore::new(), swap);
+        assert!(!is_complete(&outcome), "swapped at {n} of {}: {outcome:?}", log.len());
+    }
+}

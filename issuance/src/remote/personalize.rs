@@ -105,8 +105,9 @@ pub(super) async fn personalize(
             Ok(job.resolve(port, steps::MASTER_KEY, StepEvent::Succeeded { proof: Proof::Probe }).await?)
         }
         Verdict::Rejected => {
-            let reason = "the card took a new master key and does not accept it";
-            Err(quarantine(port, job, steps::MASTER_KEY, reason).await?)
+            job.resolve(port, steps::MASTER_KEY, StepEvent::NotDone).await?;
+            let reason = "the card said that it took a new master key and does not accept it";
+            Err(quarantine(port, job, steps::AUTHENTICATE_MASTER, reason).await?)
         }
     }
 }
