@@ -2,7 +2,7 @@
 
 mod support;
 
-use cardwright::apdu::{CommandApdu, Ne, StatusWord, Transport};
+use cardwright::apdu::{CommandApdu, Ne, StatusWord, Transport, TransportError, TransportErrorKind};
 use cardwright::gp::SecurityLevel;
 use cardwright::issuance::remote::{ApplicationStatus, DeleteOrder, IssueError, Outcome, delete, record_use};
 use cardwright::issuance::store::MemoryStore;
@@ -269,5 +269,56 @@ fn another_complete_card_in_the_last_stage_is_not_shown_as_this_one() {
         let swap = Faults::none().at(n, Fault::Swap(Box::new(reader.card().twin())));
         let (outcome, _) = issue(&order(500), card(SCP03), &mut MemoryStore::new(), swap);
         assert!(!is_complete(&outcome), "swapped at {n} of {}: {outcome:?}", log.len());
+    }
+}
+
+/// A reader that fails at 255 bytes of command data: it answers 6700 in the card's place, or nothing.
+struct FailsAt255 {
+    reader: SimReader,
+    dies: bool,
+}
+
+impl Transport for FailsAt255 {
+    fn transmit(&mut self, command: &[u8], response: &mut Vec<u8>) -> Result<(), TransportError> {
+        match command.get(4) {
+            Some(lc) if *lc > 245 && command.len() > 200 && self.dies => {
+                Err(TransportError::unknown(TransportErrorKind::Timeout))
+            }
+            Some(lc) if *lc > 245 && command.len() > 200 => {
+                *response = vec![0x67, 0x00];
+                Ok(())
+            }
+            _ => self.reader.transmit(command, response),
+        }
+    }
+
+    fn reset(&mut self) -> Result<Vec<u8>, TransportError> {
+        self.reader.reset()
+    }
+}
+
+#[test]
+fn a_reader_that_fails_at_255_bytes_gets_shorter_blocks_and_is_remembered() {
+    let order = order(2000);
+    for dies in [false, true] {
+        let mut store = MemoryStore::new();
+        let mut reader = FailsAt255 { reader: SimReader::new(card(SCP03)), dies };
+        let mut runs = 0;
+        loop {
+            runs += 1;
+            match drive(cardwright::issuance::remote::issue(order.clone()), &mut reader, &mut store) {
+                Ok(Outcome::Complete(_)) => break,
+                Ok(Outcome::Interrupted(_)) if dies && runs < 6 => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(runs, if dies { 4 } else { 1 });
+        // Deleted and issued again: no long block is tried.
+        let deletion = DeleteOrder { aid: support::package(), force: true, access: order.clone() };
+        assert!(drive(delete(deletion), &mut reader, &mut store).is_ok());
+        let before = reader.reader.take_log().len();
+        assert!(before > 0);
+        assert!(is_complete(&drive(cardwright::issuance::remote::issue(order.clone()), &mut reader, &mut store)));
+        assert_eq!(reader.reader.take_log().iter().filter(|entry| entry.command[..2] == [0x80, 0x50]).count(), 2);
     }
 }

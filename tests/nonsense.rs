@@ -270,7 +270,9 @@ fn any_status_word_at_any_command_names_the_command_and_the_card_can_be_finished
                 // What a card need not know, or tell, is no error; nor is a status that the step expects.
                 let expected = ["GET DATA", "GET STATUS"].contains(name)
                     // Another AID, or the card's own choice of key set, is tried.
-                    || (text.is_none() && (n == 1 || *name == "INITIALIZE UPDATE"));
+                    || (text.is_none() && (n == 1 || *name == "INITIALIZE UPDATE"))
+                    // The command is sent again without Le, LOAD with shorter blocks too.
+                    || (text.is_none() && sw == 0x6700);
                 let in_words = *name == "EXTERNAL AUTHENTICATE";
                 let named = text.as_ref().is_some_and(|text| text.contains(name));
                 assert!(named || expected || in_words, "{what}: {text:?}");

@@ -83,6 +83,7 @@ pub struct Exchange {
     parts: Vec<CommandApdu>,
     current: Option<CommandApdu>,
     le_corrected: bool,
+    le_dropped: bool,
     collecting: bool,
     data: Vec<u8>,
     limits: ExchangeLimits,
@@ -96,8 +97,15 @@ impl Exchange {
     pub fn start(command: &CommandApdu, limits: ExchangeLimits) -> Result<(Self, Vec<u8>), ExchangeError> {
         let mut parts = split(command, limits);
         parts.reverse();
-        let mut exchange =
-            Self { parts, current: None, le_corrected: false, collecting: false, data: Vec::new(), limits };
+        let mut exchange = Self {
+            parts,
+            current: None,
+            le_corrected: false,
+            le_dropped: false,
+            collecting: false,
+            data: Vec::new(),
+            limits,
+        };
         let first = exchange.next_part().ok_or(ExchangeError::Over)?;
         Ok((exchange, first?))
     }
@@ -131,6 +139,15 @@ impl Exchange {
                 self.send(CommandApdu::new(class, Instruction::GET_RESPONSE, 0, 0).with_ne(le(response.sw)))
                     .map(ExchangeAction::Send)
             }
+            // 6700 says that nothing was processed: some cards want no Le behind data.
+            _ if response.sw == StatusWord::WRONG_LENGTH && sent.nc() > 0 && sent.ne() != Ne::NONE => {
+                self.le_dropped = true;
+                self.send(sent.with_ne(Ne::NONE)).map(ExchangeAction::Send)
+            }
+            // It was not the Le: what the card said of the command as it was meant counts.
+            sw1 if self.le_dropped && !matches!(sw1, 0x62 | 0x63 | 0x90) => {
+                Ok(ExchangeAction::Done(ResponseApdu::status(StatusWord::WRONG_LENGTH)))
+            }
             _ => {
                 if response.sw == StatusWord::OK
                     && let Some(next) = self.next_part()
@@ -145,6 +162,7 @@ impl Exchange {
 
     fn next_part(&mut self) -> Option<Result<Vec<u8>, ExchangeError>> {
         self.le_corrected = false;
+        self.le_dropped = false;
         self.parts.pop().map(|part| self.send(part))
     }
 
@@ -241,6 +259,22 @@ mod tests {
         let (sent, response) = run(command(), ExchangeLimits::default(), &[&[0x68, 0x84]]);
         assert_eq!((sent.len(), response.unwrap().sw()), (1, StatusWord::CHAINING_NOT_SUPPORTED));
         let (sent, _) = run(command(), ExchangeLimits::default().with_extended(), &[&[0x90, 0]]);
+        assert_eq!(sent.len(), 1);
+    }
+
+    #[test]
+    fn a_card_that_wants_no_le_gets_the_command_again_without() {
+        let install = || CommandApdu::new(0x80, 0xE6, 2, 0).with_data([7; 3]).with_ne(Ne::MAX_SHORT);
+        let (sent, response) = run(install(), ExchangeLimits::default(), &[&[0x67, 0], &[1, 0x90, 0]]);
+        assert_eq!((sent[0].len(), sent[1].len()), (9, 8));
+        assert_eq!(response.unwrap(), ResponseApdu::new([1], StatusWord::OK));
+        // It was not the Le.
+        for second in [[0x67, 0], [0x69, 0x82]] {
+            let (sent, response) = run(install(), ExchangeLimits::default(), &[&[0x67, 0], &second]);
+            assert_eq!((sent.len(), response.unwrap().sw()), (2, StatusWord::WRONG_LENGTH));
+        }
+        // A command without data, or without Le, is not sent again.
+        let (sent, _) = run(get_data(), ExchangeLimits::default(), &[&[0x67, 0]]);
         assert_eq!(sent.len(), 1);
     }
 

@@ -142,6 +142,9 @@ pub enum Event {
     /// The card answered without a word on the keys.
     #[n(7)]
     KeyAnswered,
+    /// Reader or card fail at the longest commands: shorter ones from now on.
+    #[n(8)]
+    ShortCommands,
 }
 
 /// A record whose body is none of ours.

@@ -24,6 +24,8 @@ pub struct JobState {
     pub life_cycle: Option<u8>,
     /// How many uses were reported.
     pub uses: u64,
+    /// Whether reader or card fail at the longest commands.
+    pub short_commands: bool,
 }
 
 impl JobState {
@@ -45,7 +47,10 @@ impl JobState {
                 self.life_cycle = *life_cycle;
             }
             Event::Used => self.uses += 1,
-            Event::Gone => self = Self { ledger: self.ledger, ..Self::default() },
+            Event::ShortCommands => self.short_commands = true,
+            Event::Gone => {
+                self = Self { ledger: self.ledger, short_commands: self.short_commands, ..Self::default() };
+            }
         }
         Ok(self)
     }

@@ -14,6 +14,9 @@ use crate::job::Job;
 use crate::port::{IssuancePort, Notice};
 use crate::step::Intent;
 
+/// Command data, in bytes, where reader or card fail at 255: room for what readers put around a command.
+const SHORT_COMMAND: usize = 239;
+
 /// A card that has been met: what it is, and its place in the journal.
 pub(super) struct Domain {
     pub(super) facts: CardFacts,
@@ -40,6 +43,21 @@ impl Domain {
         let facts = CardFacts { identity, atr, domain: fci.aid, data };
         port.tell(Notice::Card(Box::new(facts.clone())));
         Ok(Self { facts, job, max_command_data: fci.max_command_data })
+    }
+
+    /// The longest command data field that the card takes and that was not seen to fail.
+    pub(super) fn command_limit(&self) -> Option<usize> {
+        let card = self.max_command_data;
+        if self.job.state().short_commands { Some(card.unwrap_or(SHORT_COMMAND).min(SHORT_COMMAND)) } else { card }
+    }
+
+    /// Steps down to shorter commands, once for this card; `false` when they are short already.
+    pub(super) async fn step_down(&mut self, port: &mut IssuancePort) -> Result<bool, Stop> {
+        if self.command_limit().is_some_and(|limit| limit <= SHORT_COMMAND) {
+            return Ok(false);
+        }
+        let _durable = self.job.record(port, &[Event::ShortCommands]).await?;
+        Ok(true)
     }
 
     /// Selects the issuer security domain again.

@@ -1,3 +1,4 @@
+use cardwright_apdu::StatusWord;
 use cardwright_gp::Error as GpError;
 use cardwright_gp::command::InstallForInstall;
 use cardwright_gp::procedure;
@@ -13,6 +14,9 @@ use crate::event::{Event, IdempotencyClass, Proof, StepEvent};
 use crate::job::Job;
 use crate::port::{Conversation, IssuancePort, Notice};
 use crate::step::Intent;
+
+/// Loads whose end was never seen before shorter commands are tried.
+const MAX_LOST_LOADS: u32 = 3;
 
 /// Brings a card to what the order says, from wherever it is; the journal and the card say what is left to do.
 ///
@@ -45,7 +49,7 @@ async fn run(port: &mut IssuancePort, order: &Order) -> Result<Report, Stop> {
 
     let mut changed = false;
     for (application, job) in order.applications.iter().zip(&mut jobs) {
-        changed |= content(port, &domain, &mut session, &registry, application, job).await?;
+        changed |= content(port, &mut domain, &mut session, &registry, (order, application), job).await?;
     }
     for (application, job) in order.applications.iter().zip(&mut jobs) {
         if needs_personalization(&registry, application, job) {
@@ -122,10 +126,10 @@ async fn release_or_stop(port: &mut IssuancePort, job: &mut Job, order: &Order) 
 /// Loads and installs what the card lacks: two durable steps of class C, whose first look is the listing.
 async fn content(
     port: &mut IssuancePort,
-    domain: &Domain,
+    domain: &mut Domain,
     session: &mut Session,
     registry: &Registry,
-    order: &ApplicationOrder,
+    (access, order): (&Order, &ApplicationOrder),
     job: &mut Job,
 ) -> Result<bool, Stop> {
     let load_file = order.load_file.aid();
@@ -164,18 +168,20 @@ async fn content(
     }
 
     if settle_by_listing(port, job, steps::LOAD, loaded).await? {
-        // A load file that takes too many blocks is refused before its step is begun.
-        let channel = &session.opened.channel;
-        let block = channel.protocol().max_data(channel.level(), domain.max_command_data.unwrap_or(255));
-        order.load_file.number_of_blocks(block).map_err(GpError::from)?;
         port.tell(Notice::Stage("loading the application"));
-        let permit = job.begin(port, steps::LOAD, Intent::new(IdempotencyClass::Compare, load_input)).await?;
-        let listener = port.clone();
-        let progress = |done, total| listener.tell(Notice::Loading { done, total });
-        let limit = domain.max_command_data;
-        let channel = &mut session.opened.channel;
-        let result = procedure::load(port, channel, domain.facts.domain, &order.load_file, limit, progress).await;
-        job.settle(port, permit, outcome_of(&result)).await?;
+        if job.step(steps::LOAD).attempts >= MAX_LOST_LOADS {
+            domain.step_down(port).await?;
+        }
+        let mut result = load(port, domain, session, order, job, load_input).await;
+        if matches!(
+            &result,
+            Err(Stop::Error(IssueError::Gp(GpError::Refused { command: "LOAD", sw: StatusWord::WRONG_LENGTH })))
+        ) && domain.step_down(port).await?
+        {
+            // The card or its reader fail at the longest block; the channel has lost count by it.
+            *session = domain.reopen(port, access, session).await?;
+            result = load(port, domain, session, order, job, load_input).await;
+        }
         result?;
     }
     if settle_by_listing(port, job, steps::INSTALL, installed).await? {
@@ -186,6 +192,27 @@ async fn content(
         result?;
     }
     Ok(!installed)
+}
+
+/// One attempt of the step *load*. A load file that takes too many blocks is refused before the step is begun.
+async fn load(
+    port: &mut IssuancePort,
+    domain: &Domain,
+    session: &mut Session,
+    order: &ApplicationOrder,
+    job: &mut Job,
+    input: [u8; 32],
+) -> Result<(), Stop> {
+    let channel = &mut session.opened.channel;
+    let limit = domain.command_limit();
+    let block = channel.protocol().max_data(channel.level(), limit.unwrap_or(255));
+    order.load_file.number_of_blocks(block).map_err(GpError::from)?;
+    let permit = job.begin(port, steps::LOAD, Intent::new(IdempotencyClass::Compare, input)).await?;
+    let listener = port.clone();
+    let progress = |done, total| listener.tell(Notice::Loading { done, total });
+    let result = procedure::load(port, channel, domain.facts.domain, &order.load_file, limit, progress).await;
+    job.settle(port, permit, outcome_of(&result)).await?;
+    Ok(result?)
 }
 
 /// Makes sure that the application on the card is the one of the order, and in no earlier state than the record.
