@@ -6,6 +6,7 @@ use core::fmt;
 use core::future::Future;
 
 use thiserror::Error;
+use zeroize::Zeroize;
 
 use crate::exchange::{Exchange, ExchangeAction, ExchangeError, ExchangeLimits};
 use crate::{CardPort, CommandApdu, ResponseApdu};
@@ -144,7 +145,10 @@ pub trait Transport: Send {
         let mut response = Vec::with_capacity(258);
         loop {
             response.clear();
-            self.transmit(&bytes, &mut response)?;
+            let sent = self.transmit(&bytes, &mut response);
+            // A plain key command carries a key.
+            bytes.zeroize();
+            sent?;
             match exchange.handle_response(&response) {
                 Ok(ExchangeAction::Send(next)) => bytes = next,
                 Ok(ExchangeAction::Done(response)) => return Ok(response),

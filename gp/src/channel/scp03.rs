@@ -8,6 +8,7 @@ use cardwright_keys::cipher::{Aes, AesCmac};
 use cardwright_keys::scp03::{constant, derive};
 use cardwright_keys::{KeyError, KeyValue, SessionKeys};
 use subtle::ConstantTimeEq;
+use zeroize::Zeroize;
 
 use super::{SecurityLevel, mac_class};
 use crate::error::ResponseFault;
@@ -109,6 +110,12 @@ impl Session {
             unpad(&mut data)?;
         }
         Ok(ResponseApdu::new(data, sw))
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.chaining.zeroize();
     }
 }
 
