@@ -874,7 +874,7 @@ uint32_t cw_abi_version(void);
 const char *cw_status_name(cw_status status);
 
 /*
- Tells about the last call of this thread that failed. Calls that succeed, this one among them, do not change it.
+ Tells about the last call of this thread that failed. Calls that succeed do not change it, and this one never does.
  */
 cw_status cw_last_error(struct cw_error *out);
 

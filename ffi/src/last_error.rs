@@ -46,7 +46,7 @@ pub struct cw_error {
 
 plain! { cw_error: size_of::<cw_error>(); }
 
-/// Tells about the last call of this thread that failed. Calls that succeed, this one among them, do not change it.
+/// Tells about the last call of this thread that failed. Calls that succeed do not change it, and this one never does.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cw_last_error(out: *mut cw_error) -> cw_status {
     let before = kept();
