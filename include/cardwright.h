@@ -855,7 +855,7 @@ typedef struct cw_install {
 
 #ifdef __cplusplus
 extern "C" {
-#endif // __cplusplus
+#endif /* __cplusplus */
 
 /*
  Version of the library, such as "0.1.0"; never NULL, never to be freed.
@@ -1000,6 +1000,6 @@ cw_status cw_session_install(struct cw_session *session, const struct cw_install
 
 #ifdef __cplusplus
 }  // extern "C"
-#endif  // __cplusplus
+#endif  /* __cplusplus */
 
 #endif  /* CARDWRIGHT_H */

@@ -12,6 +12,7 @@
 
 pub mod apdu;
 mod boundary;
+mod drive;
 mod failure;
 mod handle;
 pub mod input;

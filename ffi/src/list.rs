@@ -3,10 +3,10 @@
 use std::ffi::c_void;
 use std::mem::size_of;
 
-use cardwright_apdu::block_on;
 use cardwright_gp::{RegistryEntry, procedure};
 
 use crate::boundary::boundary;
+use crate::drive::at_once;
 use crate::failure::Failure;
 use crate::handle;
 use crate::input::{self, cw_aid};
@@ -74,7 +74,7 @@ pub unsafe extern "C" fn cw_session_list(
                 input::out(untold, "untold")?;
             }
             let (card, channel) = session.open_channel()?;
-            let registry = block_on(procedure::read_registry(card, channel))?;
+            let registry = at_once(procedure::read_registry(card, channel))?;
             for entry in &registry.entries {
                 let modules: Vec<cw_aid> = entry.modules.iter().map(|aid| Some(*aid).into()).collect();
                 let entry = in_c(entry, &modules);

@@ -4,11 +4,11 @@ use std::ffi::c_void;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use cardwright_apdu::block_on;
 use cardwright_gp::command::InstallForInstall;
 use cardwright_gp::{Privileges, procedure};
 
 use crate::boundary::boundary;
+use crate::drive::at_once;
 use crate::failure::Failure;
 use crate::handle;
 use crate::input::{self, cw_aid};
@@ -78,7 +78,7 @@ pub unsafe extern "C" fn cw_session_load(
                 _ => ControlFlow::Continue(()),
             };
             let (card, channel) = session.open_channel()?;
-            match block_on(procedure::load_while(card, channel, domain, &file, limit, tell))? {
+            match at_once(procedure::load_while(card, channel, domain, &file, limit, tell))? {
                 ControlFlow::Continue(()) => Ok(()),
                 ControlFlow::Break(()) => {
                     Err(Failure::new(CW_CANCELLED, "the progress callback broke the load off").of("LOAD"))
@@ -120,7 +120,7 @@ pub unsafe extern "C" fn cw_session_install(session: *mut cw_session, install: *
                 ..InstallForInstall::new(load_file, module, application)
             };
             let (card, channel) = session.open_channel()?;
-            Ok(block_on(procedure::install(card, channel, &command))?)
+            at_once(procedure::install(card, channel, &command))
         })
     })
 }

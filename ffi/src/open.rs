@@ -2,13 +2,13 @@
 
 use std::ffi::c_char;
 
-use cardwright_apdu::block_on;
 use cardwright_gp::channel::Protocol;
 use cardwright_gp::procedure::{self, KeyCandidate, KeyScheme, OpenOptions};
 use cardwright_gp::{ChallengePolicy, SecurityLevel};
 use cardwright_keys::KeyRef;
 
 use crate::boundary::boundary;
+use crate::drive::at_once;
 use crate::failure::Failure;
 use crate::handle;
 use crate::input::{self, cw_aid};
@@ -145,7 +145,7 @@ pub unsafe extern "C" fn cw_session_open(
 
             session.channel = None;
             let card = &mut session.card;
-            let (fci, opened) = block_on(async {
+            let (fci, opened) = at_once(async {
                 let fci = procedure::select_domain(card, domain.as_ref()).await?;
                 let aid = fci.aid.or(domain);
                 let opened =

@@ -29,7 +29,9 @@ fn generate() -> String {
     });
     let mut header = Vec::new();
     builder.generate().unwrap().write(&mut header);
-    String::from_utf8(header).unwrap()
+    // Compilers of C89 know no other comments.
+    let header = String::from_utf8(header).unwrap();
+    header.replace("// __cplusplus", "/* __cplusplus */")
 }
 
 #[test]
@@ -51,6 +53,25 @@ fn the_committed_header_is_the_generated_one() {
     }
     let committed = fs::read_to_string(&path).unwrap_or_default();
     assert!(committed == header, "include/cardwright.h is not up to date: run scripts/header.sh");
+}
+
+#[test]
+fn the_header_alone_compiles_as_c_and_as_cpp() {
+    if !support::has_c_compiler() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("alone.c");
+    fs::write(&source, "#include <cardwright.h>\nint main(void) { return cw_abi_version() != CW_ABI_VERSION; }\n")
+        .unwrap();
+    let include = support::repository().join("include");
+    let common = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only", "-I", include.to_str().unwrap()];
+    for language in [["cc", "-std=c89", "-xc"], ["cc", "-std=c11", "-xc"], ["c++", "-std=c++11", "-xc++"]] {
+        let arguments = [&common[..], &language[1..], &[source.to_str().unwrap()]].concat();
+        if support::output(language[0], &arguments).is_none() {
+            eprintln!("skipped: there is no {} here", language[0]);
+        }
+    }
 }
 
 #[test]
