@@ -151,7 +151,7 @@ impl<T> Drop for Held<'_, T> {
     }
 }
 
-/// A number for this thread, never 0; 0 while the thread is being torn down, when it holds nothing.
+/// A number for this thread, never 0; threads that are being torn down share the last one.
 fn this_thread() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     thread_local!(static NUMBER: u64 = NEXT.fetch_add(1, Ordering::Relaxed));

@@ -25,5 +25,7 @@ pub mod open;
 mod plain;
 pub mod session;
 pub mod status;
+#[cfg(test)]
+mod threads_test;
 pub mod transport;
 pub mod version;

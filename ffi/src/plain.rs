@@ -12,7 +12,7 @@ use crate::status::{CW_BAD_VALUE, CW_STRUCT_SIZE};
 pub(crate) unsafe trait Plain: Copy {
     /// The C type's name.
     const NAME: &'static str;
-    /// Size of the struct's first version, in bytes.
+    /// Size of the struct's first version, in bytes: when the struct grows, the offset of the first new field.
     const MIN_SIZE: usize;
 }
 
