@@ -942,8 +942,9 @@ cw_status cw_session_reset(struct cw_session *session, uint8_t *atr, size_t capa
  Selects a security domain and opens a secure channel to it: SELECT, INITIALIZE UPDATE and, only when one of the
  candidates fits the card's cryptogram, EXTERNAL AUTHENTICATE. A channel that was open before is given up.
 
- `out` may be NULL. After an error the session has no channel. `CW_WRONG_KEYS` counts as one failure of this card;
- do not try key after key on a card, but give all that come into question as candidates of one call.
+ `out` may be NULL. A wrong argument (1xx, `CW_SECURITY_LEVEL` for an unknown one) leaves the session as it was; after any
+ other error it has no channel. `CW_WRONG_KEYS` counts as one failure of this card: do not try key after key on a card,
+ but give all that come into question as candidates of one call.
  */
 cw_status cw_session_open(struct cw_session *session,
                           struct cw_keys *keys,

@@ -121,8 +121,9 @@ plain! {
 /// Selects a security domain and opens a secure channel to it: SELECT, INITIALIZE UPDATE and, only when one of the
 /// candidates fits the card's cryptogram, EXTERNAL AUTHENTICATE. A channel that was open before is given up.
 ///
-/// `out` may be NULL. After an error the session has no channel. `CW_WRONG_KEYS` counts as one failure of this card;
-/// do not try key after key on a card, but give all that come into question as candidates of one call.
+/// `out` may be NULL. A wrong argument (1xx, `CW_SECURITY_LEVEL` for an unknown one) leaves the session as it was; after any
+/// other error it has no channel. `CW_WRONG_KEYS` counts as one failure of this card: do not try key after key on a card,
+/// but give all that come into question as candidates of one call.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cw_session_open(
     session: *mut cw_session,
