@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::ops::ControlFlow;
+
 use cardwright::apdu::{CommandApduRef, block_on, tlv};
 use cardwright::gp::command::{self, InstallForInstall};
 use cardwright::gp::procedure::{self, KeyCandidate, KeyScheme, NewKeys, OpenOptions, Opened};
@@ -213,6 +215,25 @@ fn a_load_file_of_256_blocks_is_loaded() {
     let log = reader.take_log();
     assert_eq!(loads(&log).len(), 256);
     assert_eq!(loads(&log)[255].command[2..4], [0x80, 0xFF]);
+}
+
+#[test]
+fn a_load_can_be_broken_off_between_two_blocks_and_begins_again_in_the_same_channel() {
+    let file = load_file(20 * 200);
+    let mut reader = SimReader::new(card(SCP03));
+    let mut opened = open(&mut reader, SecurityLevel::C_MAC);
+    let break_at = |last| move |done, _| if done == last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+    let mut load = |progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>| {
+        let channel = &mut opened.channel;
+        let result = block_on(procedure::load_while(&mut reader, channel, None, &file, Some(200), progress)).unwrap();
+        (result.is_break(), loads(&reader.take_log()).len())
+    };
+    assert_eq!(load(&mut break_at(0)), (true, 0));
+    assert_eq!(load(&mut break_at(3)), (true, 3));
+    let blocks = load(&mut break_at(usize::MAX)).1;
+    assert!(blocks > 20);
+    let registry = block_on(procedure::read_registry(&mut reader, &mut opened.channel)).unwrap();
+    assert!(registry.load_file(&file.aid()).is_some());
 }
 
 fn issued(card: JavaCard) -> (JavaCard, u64) {

@@ -1,4 +1,5 @@
 use alloc::vec::Vec;
+use core::ops::ControlFlow;
 
 use cardwright_apdu::{Aid, CardPort, StatusWord};
 use cardwright_keys::{KeyEncryptionKey, KeyPort, KeyRequest, KeySet};
@@ -22,17 +23,42 @@ pub async fn load(
     max_command_data: Option<usize>,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<(), Error> {
+    let go_on = |done, total| {
+        progress(done, total);
+        ControlFlow::Continue(())
+    };
+    load_while(card, channel, domain, load_file, max_command_data, go_on).await.map(drop)
+}
+
+/// As [`load`], and `progress` may break the load off between two blocks; [`ControlFlow::Break`] says that it did.
+///
+/// The channel stays open. What was sent is void, and the next load begins again; a break after the last block comes too
+/// late and is none.
+///
+/// # Errors
+/// As [`load`].
+pub async fn load_while(
+    card: &mut impl CardPort,
+    channel: &mut SecureChannel,
+    domain: Option<Aid>,
+    load_file: &LoadFile,
+    max_command_data: Option<usize>,
+    mut progress: impl FnMut(usize, usize) -> ControlFlow<()>,
+) -> Result<ControlFlow<()>, Error> {
     let limit = max_command_data.unwrap_or(255);
     let blocks = load_file.blocks(channel.protocol().max_data(channel.level(), limit))?;
     let total = blocks.len();
     let command = InstallForLoad::new(load_file.aid(), domain).command()?;
     channel.call(card, &command).await?;
-    progress(0, total);
+    let mut go_on = progress(0, total);
     for (done, block) in blocks.enumerate() {
+        if go_on.is_break() {
+            return Ok(go_on);
+        }
         channel.call(card, &command::load(block.p2, block.p1 & 0x80 != 0, block.data)).await?;
-        progress(done + 1, total);
+        go_on = progress(done + 1, total);
     }
-    Ok(())
+    Ok(ControlFlow::Continue(()))
 }
 
 /// INSTALL [for install and make selectable].

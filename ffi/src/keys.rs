@@ -1,0 +1,76 @@
+//! Software keys by name.
+
+use std::ffi::c_char;
+
+use cardwright_keys::{KeyKind, SoftwareKeys};
+
+use crate::boundary::boundary;
+use crate::failure::Failure;
+use crate::handle::{self, Object};
+use crate::input;
+use crate::status::cw_status;
+
+/// Key kind: DES with 8 bytes, triple DES with 16.
+pub const CW_KEY_TDES: u32 = 1;
+/// Key kind: AES with 16, 24 or 32 bytes.
+pub const CW_KEY_AES: u32 = 2;
+
+/// Keys in the memory of this process, by name: for development, tests and cards with published test keys. Made by
+/// `cw_keys_new`, ended by `cw_keys_free`. Key bytes are copied, wiped when freed, and never given back.
+pub struct cw_keys {
+    _opaque: [u8; 0],
+}
+
+/// What a `cw_keys` stands for.
+pub(crate) struct Keys(pub(crate) SoftwareKeys);
+
+impl Object for Keys {
+    const NAME: &'static str = "cw_keys";
+}
+
+pub(crate) fn kind(kind: u32) -> Result<KeyKind, Failure> {
+    match kind {
+        CW_KEY_TDES => Ok(KeyKind::Tdes),
+        CW_KEY_AES => Ok(KeyKind::Aes),
+        other => Err(Failure::value(format!("key kind {other}: CW_KEY_TDES and CW_KEY_AES are known"))),
+    }
+}
+
+/// A key service without keys.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cw_keys_new(out: *mut *mut cw_keys) -> cw_status {
+    boundary(|| {
+        input::out(out, "out")?;
+        let number = handle::insert(Keys(SoftwareKeys::new()))?;
+        // SAFETY: not NULL and aligned; the header asks for a writable pointer.
+        unsafe { out.write(number as *mut cw_keys) };
+        Ok(())
+    })
+}
+
+/// Adds a key, or replaces the one of this name. A length that the kind does not have ends with `CW_KEY_MISFIT`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cw_keys_add(
+    keys: *mut cw_keys,
+    name: *const c_char,
+    key_kind: u32,
+    value: *const u8,
+    value_len: usize,
+) -> cw_status {
+    boundary(|| {
+        handle::with::<Keys, _>(keys as usize, |keys| {
+            // SAFETY: the header asks for a NUL-terminated string.
+            let name = unsafe { input::string(name, "name")? };
+            let kind = kind(key_kind)?;
+            // SAFETY: the header asks for `value_len` readable bytes.
+            let value = unsafe { input::bytes(value, value_len, 32, "value")? };
+            Ok(keys.0.insert(name, kind, value)?)
+        })
+    })
+}
+
+/// Wipes and frees the keys; NULL is fine. Sessions that were opened with them go on.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cw_keys_free(keys: *mut cw_keys) -> cw_status {
+    boundary(|| handle::remove::<Keys>(keys as usize))
+}

@@ -1,0 +1,31 @@
+//! The C ABI of cardwright; `include/cardwright.h` is generated from what is here and is its documentation.
+//!
+//! ```text
+//! export (apdu, keys, session, ..) -> boundary: panics, last error -> handle: table of live handles -> the Rust crates
+//! ```
+//!
+//! An export checks its arguments, copies what it needs, and calls the Rust crates; what it gives back is written at the
+//! end, and only on success. C's structs become Rust values in `plain`, C's pointers in `input`, and nowhere else.
+
+#![allow(non_camel_case_types, reason = "types have the names that C sees")]
+#![allow(clippy::missing_safety_doc, reason = "the rules for all functions stand once, at the head of the header")]
+
+pub mod apdu;
+mod boundary;
+mod drive;
+mod failure;
+mod handle;
+pub mod input;
+pub mod keys;
+pub mod last_error;
+pub mod list;
+pub mod load;
+pub mod load_file;
+pub mod open;
+mod plain;
+pub mod session;
+pub mod status;
+#[cfg(test)]
+mod threads_test;
+pub mod transport;
+pub mod version;

@@ -1,0 +1,233 @@
+//! Opening a secure channel.
+
+use std::ffi::c_char;
+
+use cardwright_gp::channel::Protocol;
+use cardwright_gp::procedure::{self, KeyCandidate, KeyScheme, OpenOptions};
+use cardwright_gp::{ChallengePolicy, SecurityLevel};
+use cardwright_keys::KeyRef;
+
+use crate::boundary::boundary;
+use crate::drive::at_once;
+use crate::failure::Failure;
+use crate::handle;
+use crate::input::{self, cw_aid};
+use crate::keys::{self, Keys, cw_keys};
+use crate::plain::{self, Out, Plain, plain};
+use crate::session::{Session, cw_session};
+use crate::status::{CW_KEY_NOT_FOUND, CW_SECURITY_LEVEL, cw_status};
+
+/// Key scheme: the key itself, in all three places of the set.
+pub const CW_SCHEME_AS_IS: u32 = 1;
+/// Key scheme: EMV CPS, triple DES.
+pub const CW_SCHEME_EMV: u32 = 2;
+/// Key scheme: VISA2, triple DES.
+pub const CW_SCHEME_VISA2: u32 = 3;
+/// Key scheme: KDF3, AES.
+pub const CW_SCHEME_KDF3: u32 = 4;
+
+/// Security level: authentication only.
+pub const CW_SECURITY_AUTHENTICATED: u32 = 0x00;
+/// Security level: C-MAC.
+pub const CW_SECURITY_C_MAC: u32 = 0x01;
+/// Security level: C-DECRYPTION and C-MAC.
+pub const CW_SECURITY_C_DECRYPTION: u32 = 0x03;
+/// Security level: C-MAC and R-MAC.
+pub const CW_SECURITY_C_MAC_R_MAC: u32 = 0x11;
+/// Security level: C-DECRYPTION, C-MAC and R-MAC.
+pub const CW_SECURITY_C_DECRYPTION_R_MAC: u32 = 0x13;
+/// Security level: C-DECRYPTION, R-ENCRYPTION, C-MAC and R-MAC.
+pub const CW_SECURITY_FULL: u32 = 0x33;
+
+/// Card challenge: not looked at.
+pub const CW_CHALLENGE_IGNORE: u32 = 0;
+/// Card challenge: `cw_opened.challenge_verified` tells whether it is the pseudo-random one.
+pub const CW_CHALLENGE_REPORT: u32 = 1;
+/// Card challenge: a card whose `i` promises the pseudo-random one and that gives another is refused.
+pub const CW_CHALLENGE_REQUIRE: u32 = 2;
+
+/// At most so many candidates are taken.
+const MAX_CANDIDATES: usize = 64;
+
+/// A key set that the card may hold.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct cw_key_candidate {
+    /// Set it to `sizeof(cw_key_candidate)`; the same in all elements of an array.
+    pub struct_size: u32,
+    /// `CW_KEY_TDES` (SCP02) or `CW_KEY_AES` (SCP03).
+    pub key_kind: u32,
+    /// How the card's keys come from the key: one of `CW_SCHEME_AS_IS` to `CW_SCHEME_KDF3`.
+    pub scheme: u32,
+    /// Version of the key set, 01 to FF; 0 when any version will do.
+    pub kvn: u32,
+    /// Name of the key, or of the master key of the scheme, in the key service.
+    pub key_name: *const c_char,
+}
+
+/// How a secure channel is to be opened.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct cw_open_options {
+    /// Set it to `sizeof(cw_open_options)`.
+    pub struct_size: u32,
+    /// Security level: one of `CW_SECURITY_AUTHENTICATED` to `CW_SECURITY_FULL`.
+    pub security_level: u32,
+    /// Eight random bytes from a generator fit for keys, new for each call. All zero is refused.
+    pub host_challenge: [u8; 8],
+    /// The key sets that the card may hold. They are tried off the card: however many, a card with other keys sees
+    /// INITIALIZE UPDATE and nothing more.
+    pub candidates: *const cw_key_candidate,
+    /// Number of candidates, 1 to 64.
+    pub candidate_count: usize,
+    /// Security domain to select; length 0 for the issuer security domain.
+    pub domain: cw_aid,
+    /// Key version to ask for; 0 leaves the choice to the card.
+    pub kvn: u8,
+    /// `i` of SCP02 from the card recognition data, 0 when not known.
+    pub scp02_i: u8,
+    /// Zero.
+    pub reserved: u8,
+    /// One of `CW_CHALLENGE_IGNORE` to `CW_CHALLENGE_REQUIRE`.
+    pub challenge_policy: u32,
+}
+
+/// What was learnt while a secure channel was opened.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct cw_opened {
+    /// Set it to `sizeof(cw_opened)`.
+    pub struct_size: u32,
+    /// 2 for SCP02, 3 for SCP03.
+    pub protocol: u32,
+    /// Index of the candidate that fits.
+    pub candidate: u32,
+    /// 1 or 0; -1 where the challenge was not checked.
+    pub challenge_verified: i32,
+    /// Version of the key set in use.
+    pub kvn: u8,
+    /// Zero.
+    pub reserved: u8,
+    /// Key diversification data of the card.
+    pub kdd: [u8; 10],
+}
+
+plain! {
+    cw_key_candidate: size_of::<cw_key_candidate>();
+    cw_open_options: size_of::<cw_open_options>();
+    cw_opened: size_of::<cw_opened>();
+}
+
+/// Selects a security domain and opens a secure channel to it: SELECT, INITIALIZE UPDATE and, only when one of the
+/// candidates fits the card's cryptogram, EXTERNAL AUTHENTICATE. A channel that was open before is given up.
+///
+/// `out` may be NULL. A wrong argument (1xx, `CW_SECURITY_LEVEL` for an unknown one) leaves the session as it was; after any
+/// other error it has no channel. `CW_WRONG_KEYS` counts as one failure of this card: do not try key after key on a card,
+/// but give all that come into question as candidates of one call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cw_session_open(
+    session: *mut cw_session,
+    keys: *mut cw_keys,
+    options: *const cw_open_options,
+    out: *mut cw_opened,
+) -> cw_status {
+    boundary(|| {
+        handle::with::<Session, _>(session as usize, |session| {
+            // A copy, so that sessions on several threads can share the keys; it is wiped at the end.
+            let mut keys = handle::view::<Keys, _>(keys as usize, |keys| Ok(keys.0.clone()))?;
+            // SAFETY: the header asks for a struct of `struct_size` readable bytes.
+            let options = unsafe { plain::read(options)? };
+            // SAFETY: the header asks for NULL or a struct of `struct_size` writable bytes.
+            let out = if out.is_null() { None } else { Some(unsafe { Out::new(out)? }) };
+            // SAFETY: the header asks for `candidate_count` structs.
+            let candidates = unsafe { candidates(&options)? };
+            let domain = options.domain.get("domain")?;
+            let how = how(&options)?;
+
+            session.channel = None;
+            let card = &mut session.card;
+            let (fci, opened) = at_once(async {
+                let fci = procedure::select_domain(card, domain.as_ref()).await?;
+                let aid = fci.aid.or(domain);
+                let opened =
+                    procedure::open(card, &mut keys, aid.as_ref(), &candidates, options.host_challenge, how).await?;
+                Ok::<_, cardwright_gp::Error>((fci, opened))
+            })?;
+            session.max_command_data = fci.max_command_data;
+            if let Some(out) = out {
+                out.write(&cw_opened {
+                    struct_size: 0,
+                    protocol: if opened.protocol == Protocol::Scp02 { 2 } else { 3 },
+                    candidate: opened.candidate as u32,
+                    challenge_verified: opened.challenge_verified.map_or(-1, i32::from),
+                    kvn: opened.kvn,
+                    reserved: 0,
+                    kdd: opened.kdd,
+                });
+            }
+            session.channel = Some(opened.channel);
+            Ok(())
+        })
+    })
+}
+
+fn how(options: &cw_open_options) -> Result<OpenOptions, Failure> {
+    if options.host_challenge == [0; 8] {
+        return Err(Failure::value("host_challenge is all zero: it takes eight random bytes"));
+    }
+    let level = u8::try_from(options.security_level).ok().and_then(SecurityLevel::new);
+    let level = level.ok_or_else(|| {
+        Failure::new(CW_SECURITY_LEVEL, format!("security level {:X} is not known", options.security_level))
+    })?;
+    let policy = match options.challenge_policy {
+        CW_CHALLENGE_IGNORE => ChallengePolicy::Ignore,
+        CW_CHALLENGE_REPORT => ChallengePolicy::Report,
+        CW_CHALLENGE_REQUIRE => ChallengePolicy::Require,
+        other => return Err(Failure::value(format!("challenge_policy {other} is not known"))),
+    };
+    let i = (options.scp02_i != 0).then_some(options.scp02_i);
+    Ok(OpenOptions::new(level).with_kvn(options.kvn).with_scp02_i(i).with_challenge_policy(policy))
+}
+
+/// # Safety
+/// `candidates` is NULL or points to `candidate_count` structs, each of the `struct_size` of the first.
+unsafe fn candidates(options: &cw_open_options) -> Result<Vec<KeyCandidate>, Failure> {
+    let (first, count) = (options.candidates, options.candidate_count);
+    if count == 0 || count > MAX_CANDIDATES {
+        return Err(Failure::value(format!("1 to {MAX_CANDIDATES} candidates, not {count}")));
+    }
+    // SAFETY: there is at least one, or NULL, which is refused.
+    let stride = unsafe { plain::read(first)? }.struct_size as usize;
+    (0..count)
+        .map(|i| {
+            // SAFETY: the caller vouches for `count` structs that lie `stride` bytes apart.
+            let candidate = unsafe { plain::read(first.byte_add(i * stride))? };
+            if candidate.struct_size as usize != stride {
+                let name = cw_key_candidate::NAME;
+                return Err(Failure::value(format!("element {i} of {name} has another struct_size than the first")));
+            }
+            // SAFETY: the header asks for a NUL-terminated string.
+            unsafe { one(&candidate) }
+        })
+        .collect()
+}
+
+/// # Safety
+/// `key_name` is NULL or a NUL-terminated string.
+unsafe fn one(candidate: &cw_key_candidate) -> Result<KeyCandidate, Failure> {
+    // SAFETY: passed on.
+    let name = unsafe { input::string(candidate.key_name, "key_name")? };
+    if name.is_empty() {
+        return Err(Failure::new(CW_KEY_NOT_FOUND, "key_name is empty"));
+    }
+    let scheme = match candidate.scheme {
+        CW_SCHEME_AS_IS => KeyScheme::AsIs,
+        CW_SCHEME_EMV => KeyScheme::Emv,
+        CW_SCHEME_VISA2 => KeyScheme::Visa2,
+        CW_SCHEME_KDF3 => KeyScheme::Kdf3,
+        other => return Err(Failure::value(format!("key scheme {other} is not known"))),
+    };
+    let kvn = u8::try_from(candidate.kvn).map_err(|_| Failure::value("kvn is at most 255"))?;
+    let key = KeyCandidate::new(KeyRef::new(name), keys::kind(candidate.key_kind)?, scheme);
+    Ok(if kvn == 0 { key } else { key.with_kvn(kvn) })
+}

@@ -1,0 +1,88 @@
+//! A session: one card behind callbacks, and the secure channel to it.
+
+use cardwright_apdu::Transport;
+use cardwright_gp::SecureChannel;
+
+use crate::boundary::boundary;
+use crate::failure::Failure;
+use crate::handle::{self, Object};
+use crate::input;
+use crate::plain;
+use crate::status::{CW_BAD_RESPONSE, CW_NOT_OPEN, cw_status};
+use crate::transport::{Callbacks, cw_transport};
+
+/// A conversation with one card. Made by `cw_session_new`, ended by `cw_session_free`.
+pub struct cw_session {
+    _opaque: [u8; 0],
+}
+
+/// What a `cw_session` stands for.
+pub(crate) struct Session {
+    pub(crate) card: Callbacks,
+    pub(crate) channel: Option<SecureChannel>,
+    /// The card's limit from its FCI, in bytes.
+    pub(crate) max_command_data: Option<usize>,
+}
+
+impl Object for Session {
+    const NAME: &'static str = "cw_session";
+}
+
+impl Session {
+    /// The card and the open channel to it.
+    pub(crate) fn open_channel(&mut self) -> Result<(&mut Callbacks, &mut SecureChannel), Failure> {
+        let closed = || Failure::new(CW_NOT_OPEN, "the session has no secure channel: call cw_session_open");
+        Ok((&mut self.card, self.channel.as_mut().ok_or_else(closed)?))
+    }
+}
+
+/// Begins a session over callbacks, which are copied. Nothing is sent to the card.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cw_session_new(transport: *const cw_transport, out: *mut *mut cw_session) -> cw_status {
+    boundary(|| {
+        input::out(out, "out")?;
+        // SAFETY: the header asks for a struct of `struct_size` readable bytes.
+        let card = Callbacks::new(&unsafe { plain::read(transport)? })?;
+        let number = handle::insert(Session { card, channel: None, max_command_data: None })?;
+        // SAFETY: not NULL and aligned; the header asks for a writable pointer.
+        unsafe { out.write(number as *mut cw_session) };
+        Ok(())
+    })
+}
+
+/// Ends a session; NULL is fine. Nothing is sent to the card. A session in use is not freed: `CW_BUSY`, `CW_REENTRANT`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cw_session_free(session: *mut cw_session) -> cw_status {
+    boundary(|| handle::remove::<Session>(session as usize))
+}
+
+/// Resets the card, which closes the secure channel, and gives the ATR; `capacity` must be at least 33.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cw_session_reset(
+    session: *mut cw_session,
+    atr: *mut u8,
+    capacity: usize,
+    atr_len: *mut usize,
+) -> cw_status {
+    /// ISO 7816-3 8.2.1: TS and 32 bytes.
+    const MAX_ATR: usize = 33;
+    boundary(|| {
+        handle::with::<Session, _>(session as usize, |session| {
+            input::out(atr_len, "atr_len")?;
+            input::out(atr, "atr")?;
+            if capacity < MAX_ATR {
+                // SAFETY: checked above; the header asks for a writable length.
+                unsafe { atr_len.write(MAX_ATR) };
+                return Err(Failure::too_small(MAX_ATR, capacity));
+            }
+            session.channel = None;
+            let bytes = session.card.reset()?;
+            if bytes.len() > MAX_ATR {
+                let message = format!("an ATR has at most {MAX_ATR} bytes, this one has {}", bytes.len());
+                return Err(Failure::new(CW_BAD_RESPONSE, message));
+            }
+            // SAFETY: the header asks for `capacity` writable bytes and a writable length.
+            unsafe { input::hand_over(&bytes, atr, capacity, atr_len) }
+        })
+    })
+}

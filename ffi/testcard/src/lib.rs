@@ -1,0 +1,78 @@
+//! The software card as the "reader of their own" that the C programs in `examples/c` bring along. Only for tests.
+
+#![allow(clippy::missing_safety_doc, reason = "testcard.h tells its few callers what to hand in")]
+
+use std::ffi::c_void;
+
+use cardwright_apdu::{Delivery, Transport, TransportErrorKind};
+use cardwright_sim::{Fault, Faults, JavaCard, SimReader};
+
+/// A card with the published test keys, key version 01; it is pulled out before command `cut_at`, 0 for never.
+#[unsafe(no_mangle)]
+pub extern "C" fn cw_test_card_new(cut_at: u64) -> *mut c_void {
+    let faults = if cut_at == 0 { Faults::none() } else { Faults::none().at(cut_at, Fault::CutBefore) };
+    let reader = SimReader::new(JavaCard::builder().build()).with_faults(faults);
+    Box::into_raw(Box::new(reader)).cast()
+}
+
+/// Throws the card away.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cw_test_card_free(card: *mut c_void) {
+    if !card.is_null() {
+        // SAFETY: testcard.h asks for a card of `cw_test_card_new` that is not used afterwards.
+        drop(unsafe { Box::from_raw(card.cast::<SimReader>()) });
+    }
+}
+
+/// Puts the card back and gives its ATR.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cw_test_card_reset(
+    card: *mut c_void,
+    atr: *mut u8,
+    capacity: usize,
+    length: *mut usize,
+) -> i32 {
+    // SAFETY: testcard.h asks for a card of `cw_test_card_new` that no other thread uses.
+    let reader = unsafe { &mut *card.cast::<SimReader>() };
+    reader.reinsert();
+    match Transport::reset(reader) {
+        // SAFETY: testcard.h asks for `capacity` writable bytes and a writable length.
+        Ok(bytes) => unsafe { hand_out(&bytes, atr, capacity, length) },
+        Err(_) => 1,
+    }
+}
+
+/// Carries a command; 0, 1 when it did not get to the card, 2 when that is not known.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cw_test_card_transmit(
+    card: *mut c_void,
+    command: *const u8,
+    command_len: usize,
+    response: *mut u8,
+    capacity: usize,
+    length: *mut usize,
+) -> i32 {
+    // SAFETY: testcard.h asks for a card of `cw_test_card_new` that no other thread uses.
+    let reader = unsafe { &mut *card.cast::<SimReader>() };
+    // SAFETY: testcard.h asks for `command_len` readable bytes.
+    let command = unsafe { std::slice::from_raw_parts(command, command_len) };
+    let mut bytes = Vec::new();
+    match reader.transmit(command, &mut bytes) {
+        // SAFETY: testcard.h asks for `capacity` writable bytes and a writable length.
+        Ok(()) => unsafe { hand_out(&bytes, response, capacity, length) },
+        Err(error) if error.delivery == Delivery::NotSent || error.kind == TransportErrorKind::NoCard => 1,
+        Err(_) => 2,
+    }
+}
+
+unsafe fn hand_out(bytes: &[u8], out: *mut u8, capacity: usize, length: *mut usize) -> i32 {
+    if bytes.len() > capacity {
+        return 2;
+    }
+    // SAFETY: the caller vouches for `capacity` bytes, of which this writes no more, and for the length.
+    unsafe {
+        out.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+        *length = bytes.len();
+    }
+    0
+}

@@ -1,0 +1,67 @@
+//! The C programs of `examples/c` and of the README, compiled with warnings as errors and run.
+
+use std::fs;
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+
+mod support;
+
+use support::Link;
+
+/// A folder with the CAP file of the examples, and a C source's program beside it.
+fn program(source: &str, link: Link) -> (TempDir, PathBuf, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let (program, cap) = (folder.path().join("program"), folder.path().join("payment.cap"));
+    fs::write(&cap, cardwright_capgen::default_payment_cap()).unwrap();
+    support::compile(&support::repository().join(source), link, &program);
+    let cap = cap.to_str().unwrap().to_owned();
+    (folder, program, cap)
+}
+
+const BEFORE: &str = "SCP03 with key version 01\n80 A000000151000000 01, 0 modules\n";
+
+#[test]
+fn list_lists_the_card_before_and_after_a_load() {
+    if !support::has_c_compiler() {
+        return;
+    }
+    for link in [Link::Shared, Link::Static] {
+        let (_folder, program, cap) = program("examples/c/list.c", link);
+        assert_eq!(support::run(&program, &[]), BEFORE);
+        assert_eq!(
+            support::run(&program, &[&cap]),
+            "SCP03 with key version 01\n24 of 24 blocks\n80 A000000151000000 01, 0 modules\n\
+             40 A00000038698070101 07, 0 modules\n10 A0000003869807 01, 1 modules\n"
+        );
+    }
+}
+
+#[test]
+fn each_wrong_use_has_its_status() {
+    if !support::has_c_compiler() {
+        return;
+    }
+    let (_folder, program, cap) = program("examples/c/wrong_use.c", Link::Shared);
+    let printed = support::run(&program, &[&cap]);
+    assert!(printed.ends_with("\n0 failures\n"), "{printed}");
+    assert!(!printed.contains("404142434445464748494"), "a key in a message");
+}
+
+#[test]
+fn the_program_of_the_readme_compiles_and_lists() {
+    if !support::has_c_compiler() {
+        return;
+    }
+    let readme = fs::read_to_string(support::repository().join("README.md")).unwrap();
+    let code = readme.split("```c\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (source, program) = (folder.path().join("readme.c"), folder.path().join("readme"));
+    let around = "#include \"reader.h\"\n@\
+                  int main(void) { void *card = cw_test_card_new(0); int result = list(reader_transmit, reader_reset, card);\n\
+                  cw_test_card_free(card); return result; }\n";
+    fs::copy(support::repository().join("examples/c/reader.h"), folder.path().join("reader.h")).unwrap();
+    fs::write(&source, around.replace('@', code)).unwrap();
+    support::compile(&source, Link::Shared, &program);
+    assert_eq!(support::run(&program, &[]), "A000000151000000\n");
+}

@@ -1,0 +1,92 @@
+//! The committed header is the one that the sources give, and the shared library exports exactly its functions.
+
+use std::fs;
+use std::path::PathBuf;
+
+mod support;
+
+/// In the order in which a reader wants to meet them.
+const SOURCES: [&str; 12] = [
+    "version",
+    "status",
+    "last_error",
+    "input",
+    "apdu",
+    "transport",
+    "keys",
+    "session",
+    "open",
+    "list",
+    "load_file",
+    "load",
+];
+
+fn generate() -> String {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let config = cbindgen::Config::from_file(root.join("cbindgen.toml")).unwrap();
+    let builder = SOURCES.iter().fold(cbindgen::Builder::new().with_config(config), |builder, name| {
+        builder.with_src(root.join("src").join(name).with_extension("rs"))
+    });
+    let mut header = Vec::new();
+    builder.generate().unwrap().write(&mut header);
+    // Compilers of C89 know no other comments.
+    let header = String::from_utf8(header).unwrap();
+    header.replace("// __cplusplus", "/* __cplusplus */")
+}
+
+#[test]
+fn every_source_with_exports_is_read() {
+    for entry in fs::read_dir(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap() {
+        let path = entry.unwrap().path();
+        let exports = fs::read_to_string(&path).unwrap().contains("#[unsafe(no_mangle)]");
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        assert!(!exports || SOURCES.contains(&name), "{name} is not in SOURCES");
+    }
+}
+
+#[test]
+fn the_committed_header_is_the_generated_one() {
+    let path = support::repository().join("include/cardwright.h");
+    let header = generate();
+    if std::env::var_os("CARDWRIGHT_WRITE_HEADER").is_some() {
+        fs::write(&path, &header).unwrap();
+    }
+    let committed = fs::read_to_string(&path).unwrap_or_default();
+    assert!(committed == header, "include/cardwright.h is not up to date: run scripts/header.sh");
+}
+
+#[test]
+fn the_header_alone_compiles_as_c_and_as_cpp() {
+    if !support::has_c_compiler() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("alone.c");
+    fs::write(&source, "#include <cardwright.h>\nint main(void) { return cw_abi_version() != CW_ABI_VERSION; }\n")
+        .unwrap();
+    let include = support::repository().join("include");
+    let common = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only", "-I", include.to_str().unwrap()];
+    for language in [["cc", "-std=c89", "-xc"], ["cc", "-std=c11", "-xc"], ["c++", "-std=c++11", "-xc++"]] {
+        let arguments = [&common[..], &language[1..], &[source.to_str().unwrap()]].concat();
+        if support::output(language[0], &arguments).is_none() {
+            eprintln!("skipped: there is no {} here", language[0]);
+        }
+    }
+}
+
+#[test]
+fn the_shared_library_exports_exactly_the_headers_functions() {
+    if !cfg!(target_os = "linux") {
+        eprintln!("skipped: the symbols are read with nm, on Linux");
+        return;
+    }
+    let library = support::libraries().shared.clone();
+    let Some(listing) = support::output("nm", &["-D", "--defined-only", library.to_str().unwrap()]) else {
+        eprintln!("skipped: there is no nm here");
+        return;
+    };
+    let mut exported: Vec<_> = listing.lines().filter_map(|line| line.rsplit(' ').next()).collect();
+    exported.sort_unstable();
+    let header = fs::read_to_string(support::repository().join("include/cardwright.h")).unwrap();
+    assert_eq!(exported, support::functions(&header));
+}
