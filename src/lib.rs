@@ -3,8 +3,8 @@
 //! The layers, each a crate of its own; dependencies point left only:
 //!
 //! ```text
-//! apdu <- keys <- gp  <- issuance
-//!              <- cos <-
+//! apdu, keys <- gp  <- issuance
+//!            <- cos <-
 //! apdu <- relay
 //! ```
 //!
