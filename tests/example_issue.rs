@@ -65,7 +65,8 @@ fn deleting_is_guarded() {
     let (done, words) = delete(&["A000000003"]);
     assert!(!done && words.contains("nothing with AID A000000003"), "{words}");
     let (done, words) = delete(&["A0000003869807", "--force"]);
-    assert!(done && !words.split("Now on the card").nth(1).unwrap().contains("A0000003869807"), "{words}");
+    let table = words.split("Now on the card").nth(1).unwrap().split("\n\n").next().unwrap();
+    assert!(done && !table.contains("A0000003869807") && words.contains("is deleted"), "{words}");
     let again = issue(folder.path(), &[]);
     assert!(again.status.success() && text(&again).contains("PERSONALIZED  issued"), "{}", text(&again));
 }
@@ -98,7 +99,7 @@ fn no_key_is_shown_or_recorded() {
         let trace = TraceFile::read(&wire[..]).unwrap();
         assert!(trace.exchanges.len() > 50 && !trace.atr.is_empty());
         // What is shown of a command ends with its lengths.
-        assert!(words.lines().filter(|line| line.contains("WRITE KEY")).all(|line| line.contains("LC 28  ->")));
+        assert!(words.lines().filter(|line| line.contains("WRITE KEY")).all(|line| line.contains("NC 28  ->")));
     }
 }
 

@@ -43,10 +43,10 @@ fn describe_command(out: &mut String, command: &[u8]) -> fmt::Result {
         }
     }
     if !data.is_empty() {
-        write!(out, ", Lc {}", data.len())?;
+        write!(out, ", Nc {}", data.len())?;
     }
     if ne.get() > 0 {
-        write!(out, ", Le {}", if ne.get() == 256 { 0 } else { ne.get() })?;
+        write!(out, ", Ne {}", ne.get())?;
     }
     Ok(())
 }
@@ -71,13 +71,13 @@ mod tests {
     fn says_what_is_public_and_hides_the_rest() {
         assert_eq!(
             command_in_words(&[0, 0xA4, 4, 0, 5, 0xA0, 0, 0, 0, 3, 0]),
-            "00 A4 04 00 SELECT A000000003, Lc 5, Le 0"
+            "00 A4 04 00 SELECT A000000003, Nc 5, Ne 256"
         );
-        assert_eq!(command_in_words(&[0, 0xA4, 0, 0, 2, 0x3F, 0]), "00 A4 00 00 SELECT 3F00, Lc 2");
-        assert_eq!(command_in_words(&[0x84, 0xD4, 1, 0, 2, 0xAB, 0xCD]), "84 D4 01 00 WRITE KEY, Lc 2");
+        assert_eq!(command_in_words(&[0, 0xA4, 0, 0, 2, 0x3F, 0]), "00 A4 00 00 SELECT 3F00, Nc 2");
+        assert_eq!(command_in_words(&[0x84, 0xD4, 1, 0, 2, 0xAB, 0xCD]), "84 D4 01 00 WRITE KEY, Nc 2");
         assert_eq!(
             command_in_words(&[0x84, 0xE6, 0x0C, 0, 1, 7]),
-            "84 E6 0C 00 INSTALL [for install and make selectable], Lc 1"
+            "84 E6 0C 00 INSTALL [for install and make selectable], Nc 1"
         );
         assert_eq!(command_in_words(&[1, 2]), "2 bytes that are no command");
         assert_eq!(response_in_words(&[1, 2, 0x90, 0]), "9000 (done), 2 bytes");

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use cardwright::apdu::Aid;
 use cardwright::issuance::Notice;
 use cardwright::issuance::remote::{ApplicationRow, CardFacts, Report};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -56,6 +57,12 @@ impl Display {
         if let Some(bar) = self.bar.borrow_mut().take() {
             bar.finish_and_clear();
         }
+    }
+
+    pub(crate) fn deleted(&self, report: &Report, aid: &Aid) {
+        self.finish();
+        show_rows("Now on the card", &report.after);
+        println!("{aid} is deleted; {}, security domain keys version {:02X}", report.protocol, report.kvn);
     }
 
     pub(crate) fn report(&self, report: &Report) {

@@ -70,7 +70,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     let code = match (options.delete, options.used) {
         (Some(aid), _) => {
             let order = DeleteOrder { aid, force: options.force, access: order };
-            finish(&mut driver, &display, remote::delete(order), |report| display.report(&report))
+            finish(&mut driver, &display, remote::delete(order), |report| display.deleted(&report, &aid))
         }
         (_, Some(aid)) => finish(&mut driver, &display, remote::record_use(aid), |card| {
             println!("recorded: {aid} on card {card} was used");
@@ -89,6 +89,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
         meter.sent.load(Relaxed),
         meter.received.load(Relaxed)
     );
+    if options.cut.is_some_and(|n| n > meter.commands.load(Relaxed)) {
+        println!("the cut was not reached: there were fewer commands");
+    }
     println!("record: {} ({} entries)", options.journal.display(), store.head()?.seq);
     match (&options.reader, options.listen) {
         (Some(reader), _) => println!("reader: {reader}"),
@@ -113,7 +116,10 @@ fn finish<T>(
         }
         Outcome::Interrupted(during) => {
             println!("\ninterrupted at {}: {}", during.command, during.kind);
-            println!("What was under way is in the record as not known. Run again: the card will be asked.");
+            println!(
+                "A step that was under way is in the record as not known. Put the same card back and run the same"
+            );
+            println!("command again: the card will be asked.");
             ExitCode::from(INTERRUPTED)
         }
         Outcome::Quarantined { step, reason } => {

@@ -73,7 +73,8 @@ pub(crate) fn open(
     };
     let mut transport: Box<dyn Transport> = Box::new(Metered { inner, meter, show: options.trace });
     if let Some(path) = &options.record {
-        let file = File::create_new(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let file = File::create_new(path)
+            .map_err(|error| format!("{}: {error}; a trace is not written over another file", path.display()))?;
         transport = Box::new(Tracing::new(transport, BufWriter::new(file)));
     }
     Ok(move |input, output| run_terminal(input, output, &mut *transport))

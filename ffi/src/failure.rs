@@ -158,6 +158,11 @@ impl From<Error> for Failure {
                 failure.sw = sw.0;
                 (failure, command)
             }
+            Error::NoDomain { sw } => {
+                let mut failure = Self::new(CW_REFUSED, "");
+                failure.sw = sw.0;
+                (failure, "SELECT")
+            }
             Error::Card { command, fault } => {
                 let status = if matches!(fault, CardFault::Protection(_)) { CW_BAD_PROTECTION } else { CW_CARD_FAULT };
                 (Self::new(status, "").at(offset_of(&fault)), command)

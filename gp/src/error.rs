@@ -65,6 +65,14 @@ pub enum Error {
     /// The load file cannot be cut into blocks; nothing was sent.
     #[error(transparent)]
     LoadFile(#[from] crate::LoadFileError),
+    /// The card refuses a SELECT without an AID, and those with the AIDs of issuer security domains in common use.
+    #[error(
+        "SELECT: {sw}: no issuer security domain of the card's own choice or with an AID in common use: give its AID"
+    )]
+    NoDomain {
+        /// The card's answer to SELECT without an AID.
+        sw: StatusWord,
+    },
     /// None of the candidate key sets is of the protocol's kind and the card's key version: nothing was tried.
     #[error("no key set for {protocol} with key version {kvn:02X} was given")]
     NoKeys {
@@ -268,6 +276,7 @@ pub fn explain(command: &str, sw: StatusWord) -> Option<&'static str> {
         ("SELECT", 0x6A82) => "no application or security domain of this AID on the card",
         ("SELECT", 0x6283) => "the card is locked: only its security domain answers",
         ("SELECT", 0x6A81 | 0x6999) => "the application is there but cannot be selected: locked or blocked",
+        ("SELECT", 0x6982) => "the card refuses to select: it may be locked or terminated",
         ("INITIALIZE UPDATE", 0x6A88) => "the card has no key set of this version",
         ("INITIALIZE UPDATE", 0x6982) => "the card's policy refuses a session now; this says nothing about the keys",
         ("INITIALIZE UPDATE" | "EXTERNAL AUTHENTICATE", 0x6983 | 0x6985) => {

@@ -16,7 +16,7 @@ pub enum KeyError {
         key: String,
     },
     /// The key is for another algorithm.
-    #[error("key {key:?} is a {actual:?} key, {expected:?} is needed here")]
+    #[error("key {key:?} is for {actual}, one for {expected} is needed here")]
     Kind {
         /// Name of the key.
         key: String,

@@ -16,6 +16,15 @@ pub enum KeyKind {
     Aes,
 }
 
+impl fmt::Display for KeyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tdes => "DES",
+            Self::Aes => "AES",
+        })
+    }
+}
+
 /// The bytes of a key. Wiped on drop, compared in constant time, never printed.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct KeyValue(Vec<u8>);

@@ -109,7 +109,7 @@ fn a_key_of_another_kind_or_name_is_refused() {
     let ask = |keys: &mut SoftwareKeys, name: &str| {
         keys.answer(&KeyRequest::Cryptogram { key: KeyRef::new(name), challenge: [0; 8] }).unwrap_err().to_string()
     };
-    assert_eq!(ask(&mut keys, "aes"), "key \"aes\" is a Aes key, Tdes is needed here");
+    assert_eq!(ask(&mut keys, "aes"), "key \"aes\" is for AES, one for DES is needed here");
     assert_eq!(ask(&mut keys, "none"), "the key service has no key \"none\"");
     assert!(keys.insert("short", KeyKind::Aes, &[1; 8]).is_err());
     assert!(!format!("{keys:?}{:?}", KeyValue::new(&[0xAB; 16])).contains("AB"));

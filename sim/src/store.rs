@@ -51,7 +51,7 @@ pub enum CardFileError {
         path: PathBuf,
     },
     /// The file does not begin like a card file.
-    #[error("{path} is no card file")]
+    #[error("{path} is no card file: name another file")]
     NotACard {
         /// The file.
         path: PathBuf,

@@ -14,7 +14,9 @@ pub enum CapError {
     #[error("the CAP file is an archive, and this build of the library reads no archives")]
     ArchiveUnsupported,
     /// The input begins neither as an archive nor with a component.
-    #[error("no CAP file: neither an archive (it would begin with \"PK\") nor a component (first byte {first:02X})")]
+    #[error(
+        "no CAP file: neither an archive (it would begin with \"PK\") nor a component (the first byte is hexadecimal {first:02X})"
+    )]
     NotCap {
         /// First byte of the input.
         first: u8,

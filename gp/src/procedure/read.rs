@@ -41,10 +41,10 @@ const ISSUER_SECURITY_DOMAINS: [&[u8]; 4] = [
 /// refuses that, those with the AIDs in common use.
 ///
 /// # Errors
-/// [`Error::Refused`] with the card's first refusal; [`Error::Transport`].
+/// [`Error::Refused`] with an AID, [`Error::NoDomain`] without; [`Error::Transport`].
 pub async fn select_domain(card: &mut impl CardPort, aid: Option<&Aid>) -> Result<FileControlInformation, Error> {
-    let refusal = match select(card, aid).await {
-        Err(refusal @ Error::Refused { .. }) if aid.is_none() => refusal,
+    let sw = match select(card, aid).await {
+        Err(Error::Refused { sw, .. }) if aid.is_none() => sw,
         result => return result,
     };
     for aid in ISSUER_SECURITY_DOMAINS.iter().filter_map(|aid| Aid::new(aid).ok()) {
@@ -57,7 +57,7 @@ pub async fn select_domain(card: &mut impl CardPort, aid: Option<&Aid>) -> Resul
             Err(error) => return Err(error),
         }
     }
-    Err(refusal)
+    Err(Error::NoDomain { sw })
 }
 
 /// What a card says of itself. What it does not tell stays empty.
