@@ -12,7 +12,7 @@ use cardwright::apdu::Aid;
 use cardwright::gp::load_file::{CapFile, PackageVersion};
 use cardwright::gp::procedure::{KeyCandidate, KeyScheme};
 use cardwright::gp::{ChallengePolicy, DescriptorPolicy};
-use cardwright::issuance::remote::{self, ApplicationOrder, DeleteOrder, Order, Outcome};
+use cardwright::issuance::remote::{self, ApplicationKeys, ApplicationOrder, DeleteOrder, Order, Outcome};
 use cardwright::issuance::store::{Journal, SqliteStore};
 use cardwright::issuance::{Conversation, Driver};
 use cardwright::keys::{KeyKind, KeyRef, SoftwareKeys};
@@ -158,6 +158,11 @@ fn order(options: &Options) -> Result<Order, Box<dyn Error>> {
         load_file.number_of_blocks(protocol.max_data(options.level, 255))?;
     }
     let candidate = |name: &str, kind, scheme| KeyCandidate::new(KeyRef::new(name), kind, scheme);
+    let keys = ApplicationKeys {
+        initial_master: KeyRef::new("application-initial"),
+        master: KeyRef::new("application-master"),
+        maintenance: KeyRef::new("application-maintenance"),
+    };
     Ok(Order {
         domain: None,
         level: options.level,
@@ -170,19 +175,7 @@ fn order(options: &Options) -> Result<Order, Box<dyn Error>> {
             candidate("domain-aes", KeyKind::Aes, KeyScheme::Kdf3),
             candidate("domain-des", KeyKind::Tdes, KeyScheme::Emv),
         ],
-        applications: vec![ApplicationOrder {
-            load_file,
-            version: Some((major, minor)),
-            module,
-            instance: module,
-            parameters: Vec::new(),
-            initial_master_key: KeyRef::new("application-initial"),
-            master_key: KeyRef::new("application-master"),
-            maintenance_key: KeyRef::new("application-maintenance"),
-            master_update: ApplicationOrder::usual_master_update(),
-            maintenance_update: ApplicationOrder::usual_maintenance_update(),
-            tells_tries: true,
-        }],
+        applications: vec![ApplicationOrder::new(load_file, module, keys).with_version(major, minor)],
         override_lockout: options.override_lockout,
         release_quarantine: options.release_quarantine,
     })

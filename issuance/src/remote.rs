@@ -29,7 +29,7 @@ mod usage;
 
 pub use delete::{DeleteOrder, delete};
 pub use issue::issue;
-pub use order::{ApplicationOrder, Order};
+pub use order::{ApplicationKeys, ApplicationOrder, Order};
 pub use report::{ApplicationRow, ApplicationStatus, CardFacts, InterruptedDuring, IssueError, Kind, Outcome, Report};
 pub use usage::record_use;
 

@@ -11,7 +11,7 @@ use cardwright::apdu::{Aid, CommandApduRef, Transport};
 use cardwright::gp::load_file::CapFile;
 use cardwright::gp::procedure::{KeyCandidate, KeyScheme};
 use cardwright::gp::{ChallengePolicy, DescriptorPolicy, SecurityLevel};
-use cardwright::issuance::remote::{self, ApplicationOrder, IssueError, Order, Outcome, Report};
+use cardwright::issuance::remote::{self, ApplicationKeys, ApplicationOrder, IssueError, Order, Outcome, Report};
 use cardwright::issuance::store::{MemoryStore, Store};
 use cardwright::issuance::{Conversation, Driver};
 use cardwright::keys::{KeyKind, KeyRef, SoftwareKeys};
@@ -78,6 +78,11 @@ pub fn order(cap_size: usize) -> Order {
     let archive = CapBuilder::new(package()).applet(instance()).min_data_block_len(cap_size).archive().unwrap();
     let cap = CapFile::parse(&archive).unwrap();
     let candidate = |name: &str, kind, scheme| KeyCandidate::new(KeyRef::new(name), kind, scheme);
+    let keys = ApplicationKeys {
+        initial_master: KeyRef::new("application-initial"),
+        master: KeyRef::new("application-master"),
+        maintenance: KeyRef::new("application-maintenance"),
+    };
     Order {
         domain: None,
         level: SecurityLevel::C_DECRYPTION,
@@ -90,19 +95,10 @@ pub fn order(cap_size: usize) -> Order {
             candidate("domain-aes", KeyKind::Aes, KeyScheme::Kdf3),
             candidate("domain-des", KeyKind::Tdes, KeyScheme::Emv),
         ],
-        applications: vec![ApplicationOrder {
-            load_file: cap.to_load_file(DescriptorPolicy::Omit).unwrap(),
-            version: Some((1, 0)),
-            module: instance(),
-            instance: instance(),
-            parameters: Vec::new(),
-            initial_master_key: KeyRef::new("application-initial"),
-            master_key: KeyRef::new("application-master"),
-            maintenance_key: KeyRef::new("application-maintenance"),
-            master_update: ApplicationOrder::usual_master_update(),
-            maintenance_update: ApplicationOrder::usual_maintenance_update(),
-            tells_tries: true,
-        }],
+        applications: vec![
+            ApplicationOrder::new(cap.to_load_file(DescriptorPolicy::Omit).unwrap(), instance(), keys)
+                .with_version(1, 0),
+        ],
         override_lockout: false,
         release_quarantine: false,
     }

@@ -52,7 +52,44 @@ pub struct ApplicationOrder {
     pub tells_tries: bool,
 }
 
+/// Master keys of an application, before diversification by its serial number.
+#[derive(Clone, Debug)]
+pub struct ApplicationKeys {
+    /// Master key that the application is born with.
+    pub initial_master: KeyRef,
+    /// Card master key that it gets.
+    pub master: KeyRef,
+    /// Maintenance key that it gets.
+    pub maintenance: KeyRef,
+}
+
 impl ApplicationOrder {
+    /// An application as PBOC cards have it: installed under the AID of its module, without parameters, with the usual key
+    /// records, on cards that tell their retry counter.
+    #[must_use]
+    pub fn new(load_file: LoadFile, module: Aid, keys: ApplicationKeys) -> Self {
+        Self {
+            load_file,
+            version: None,
+            module,
+            instance: module,
+            parameters: Vec::new(),
+            initial_master_key: keys.initial_master,
+            master_key: keys.master,
+            maintenance_key: keys.maintenance,
+            master_update: Self::usual_master_update(),
+            maintenance_update: Self::usual_maintenance_update(),
+            tells_tries: true,
+        }
+    }
+
+    /// The same for cards that may have the load file in this version only: major, minor.
+    #[must_use]
+    pub fn with_version(mut self, major: u8, minor: u8) -> Self {
+        self.version = Some((major, minor));
+        self
+    }
+
     /// Record of a card master key as PBOC applications have it: type F9, identifier 00, three tries.
     #[must_use]
     pub fn usual_master_update() -> KeyUpdate {
