@@ -7,20 +7,8 @@ use cardwright::gp::SecurityLevel;
 use cardwright::issuance::remote::{ApplicationStatus, DeleteOrder, IssueError, Outcome, delete, record_use};
 use cardwright::issuance::store::MemoryStore;
 use cardwright::keys::KeyRef;
-use cardwright_sim::{AesKeyLength, Fault, Faults, JavaCard, LogEntry, SecureChannelProtocol, SimReader};
-use support::{card, drive, instance, is_complete, issue, order, snapshot};
-
-const SCP03: SecureChannelProtocol = SecureChannelProtocol::Scp03 { i: 0x70, key_length: AesKeyLength::Aes128 };
-
-/// The log of an undisturbed run.
-fn clean_log() -> Vec<LogEntry> {
-    issue(&order(500), card(SCP03), &mut MemoryStore::new(), Faults::none()).1.take_log()
-}
-
-/// Number of the first command of an undisturbed run that is so.
-fn number_of(is_it: impl Fn(&[u8]) -> bool) -> u64 {
-    clean_log().iter().position(|entry| is_it(&entry.command)).unwrap() as u64 + 1
-}
+use cardwright_sim::{Fault, Faults, JavaCard, LogEntry, SecureChannelProtocol, SimReader};
+use support::{SCP03, card, clean_log, drive, instance, is_complete, issue, number_of, order, snapshot};
 
 fn is_master_key(command: &[u8]) -> bool {
     command[..3] == [0x84, 0xD4, 0xF9]

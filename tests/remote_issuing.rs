@@ -5,11 +5,8 @@ mod support;
 use cardwright::issuance::remote::{ApplicationStatus, IssueError, Outcome};
 use cardwright::issuance::store::MemoryStore;
 use cardwright::keys::pboc;
-use cardwright_sim::{AesKeyLength, Fault, Faults, JavaCard, SecureChannelProtocol};
-use support::{card, instance, is_complete, issue, order, snapshot};
-
-const SCP02: SecureChannelProtocol = SecureChannelProtocol::Scp02 { pseudo_random: true };
-const SCP03: SecureChannelProtocol = SecureChannelProtocol::Scp03 { i: 0x70, key_length: AesKeyLength::Aes128 };
+use cardwright_sim::{Fault, Faults, JavaCard, SecureChannelProtocol};
+use support::{SCP02, SCP03, card, instance, is_complete, issue, number_of, order, snapshot};
 
 fn complete(protocol: SecureChannelProtocol) -> (JavaCard, u64) {
     let mut store = MemoryStore::new();
@@ -156,13 +153,6 @@ fn wrong_keys_stop_before_external_authenticate_and_are_counted() {
     // The success has cleared the count.
     let (outcome, _) = issue(&order(500), reader.card().twin(), &mut store, Faults::none());
     assert!(is_complete(&outcome), "{outcome:?}");
-}
-
-/// Number of the first command of an undisturbed run that begins so, ciphered or not.
-fn number_of(is_it: impl Fn(&[u8]) -> bool) -> u64 {
-    let (_, mut reader) = issue(&order(500), card(SCP03), &mut MemoryStore::new(), Faults::none());
-    let at = reader.take_log().iter().position(|entry| is_it(&entry.command)).unwrap();
-    at as u64 + 1
 }
 
 #[test]

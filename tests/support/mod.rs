@@ -155,6 +155,16 @@ pub fn issue(
     (outcome, reader)
 }
 
+/// The log of an undisturbed run over SCP03.
+pub fn clean_log() -> Vec<LogEntry> {
+    issue(&order(500), card(SCP03), &mut MemoryStore::new(), Faults::none()).1.take_log()
+}
+
+/// Number of the first command of such a run that is so.
+pub fn number_of(is_it: impl Fn(&[u8]) -> bool) -> u64 {
+    clean_log().iter().position(|entry| is_it(&entry.command)).unwrap() as u64 + 1
+}
+
 pub fn is_complete(outcome: &Result<Outcome<Report>, IssueError>) -> bool {
     matches!(outcome, Ok(Outcome::Complete(_)))
 }
