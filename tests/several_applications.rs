@@ -5,8 +5,9 @@ mod support;
 use cardwright::apdu::Aid;
 use cardwright::gp::DescriptorPolicy;
 use cardwright::gp::load_file::CapFile;
+use cardwright::issuance::job::Job;
 use cardwright::issuance::remote::{ApplicationKeys, ApplicationOrder, ApplicationStatus, Order, Outcome, Report};
-use cardwright::issuance::store::MemoryStore;
+use cardwright::issuance::store::{Journal, MemoryStore};
 use cardwright::keys::KeyRef;
 use cardwright_capgen::CapBuilder;
 use cardwright_sim::{Fault, Faults, JavaCard};
@@ -59,4 +60,21 @@ fn both_are_issued_and_torn_anywhere_finished_by_the_next_run() {
             assert_both_issued(&report, reader.card(), &what);
         }
     }
+}
+
+#[test]
+fn an_application_added_to_a_complete_card_is_proved_even_when_the_proving_was_torn() {
+    let mut store = MemoryStore::new();
+    let (_, reader) = issue(&order(300), card(SCP03), &mut store, Faults::none());
+    let complete = reader.card().twin();
+    let (_, reader) = issue(&two_applications(), complete.twin(), &mut MemoryStore::new(), Faults::none());
+    let last = reader.commands();
+    let cut = Faults::none().at(last, Fault::CutBefore);
+    let (outcome, reader) = issue(&two_applications(), complete, &mut store, cut);
+    assert!(matches!(outcome, Ok(Outcome::Interrupted(_))), "{outcome:?}");
+    let (outcome, _) = issue(&two_applications(), reader.card().twin(), &mut store, Faults::none());
+    let Ok(Outcome::Complete(report)) = outcome else { panic!("{outcome:?}") };
+    let entity = report.card.identity.application_entity(&second()).unwrap();
+    let job = Job::from_records(entity.clone(), &store.history(&entity).unwrap()).unwrap();
+    assert!(job.state().completed);
 }

@@ -67,7 +67,7 @@ async fn run(port: &mut IssuancePort, order: &Order) -> Result<Report, Stop> {
         }
     }
     let is_settled = |(application, job): (&ApplicationOrder, &Job)| {
-        job.state().completed || !needs_personalization(&registry, application, job)
+        job.state().completed || is_by_others(&registry, application, job)
     };
     let complete = domain.job.state().completed && order.applications.iter().zip(&jobs).all(is_settled);
     if !changed && complete {
@@ -258,8 +258,11 @@ async fn settle_by_listing(
 
 /// Whether the application lacks its own keys. One that was personalized by others is left alone.
 fn needs_personalization(registry: &Registry, order: &ApplicationOrder, job: &Job) -> bool {
-    let master = job.step(steps::MASTER_KEY);
+    !job.step(steps::MASTER_KEY).is_done() && !is_by_others(registry, order, job)
+}
+
+/// Whether the application was personalized, and not by this job.
+fn is_by_others(registry: &Registry, order: &ApplicationOrder, job: &Job) -> bool {
     let on_card = registry.application(&order.instance).and_then(|entry| entry.life_cycle);
-    let by_others = master.intent.is_none() && on_card.is_some_and(LifeCycle::is_personalized);
-    !master.is_done() && !by_others
+    job.step(steps::MASTER_KEY).intent.is_none() && on_card.is_some_and(LifeCycle::is_personalized)
 }
