@@ -38,6 +38,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Functions and callbacks have this calling convention: __stdcall in 32-bit Windows, that of C everywhere else. Write it before
+ * the names of your callbacks: static cw_status CW_CALL my_transmit(void *user, ...). */
+#if defined(_WIN32) && !defined(_WIN64)
+#define CW_CALL __stdcall
+#else
+#define CW_CALL
+#endif
+
 /*
  Number of this interface. A program that was built with another number must not use the library: compare it with what
  `cw_abi_version` returns. Growth that older programs do not notice leaves it.
@@ -52,7 +60,7 @@
 /*
  `cw_transport.flags`: extended length fields pass. Without, longer commands are chained.
  */
-#define CW_TRANSPORT_EXTENDED 1
+#define CW_TRANSPORT_EXTENDED 0x01
 
 /*
  `cw_answer.delivery`: the card may have got the command, wholly or in part.
@@ -97,32 +105,32 @@
 /*
  Security level: authentication only.
  */
-#define CW_SECURITY_AUTHENTICATED 0
+#define CW_SECURITY_AUTHENTICATED 0x00
 
 /*
  Security level: C-MAC.
  */
-#define CW_SECURITY_C_MAC 1
+#define CW_SECURITY_C_MAC 0x01
 
 /*
  Security level: C-DECRYPTION and C-MAC.
  */
-#define CW_SECURITY_C_DECRYPTION 3
+#define CW_SECURITY_C_DECRYPTION 0x03
 
 /*
  Security level: C-MAC and R-MAC.
  */
-#define CW_SECURITY_C_MAC_R_MAC 17
+#define CW_SECURITY_C_MAC_R_MAC 0x11
 
 /*
  Security level: C-DECRYPTION, C-MAC and R-MAC.
  */
-#define CW_SECURITY_C_DECRYPTION_R_MAC 19
+#define CW_SECURITY_C_DECRYPTION_R_MAC 0x13
 
 /*
  Security level: C-DECRYPTION, R-ENCRYPTION, C-MAC and R-MAC.
  */
-#define CW_SECURITY_FULL 51
+#define CW_SECURITY_FULL 0x33
 
 /*
  Card challenge: not looked at.
@@ -142,22 +150,22 @@
 /*
  Part of the registry: the issuer security domain.
  */
-#define CW_SCOPE_ISD 128
+#define CW_SCOPE_ISD 0x80
 
 /*
  Part of the registry: applications and supplementary security domains.
  */
-#define CW_SCOPE_APPLICATIONS 64
+#define CW_SCOPE_APPLICATIONS 0x40
 
 /*
  Part of the registry: executable load files, of a card that does not tell their modules.
  */
-#define CW_SCOPE_LOAD_FILES 32
+#define CW_SCOPE_LOAD_FILES 0x20
 
 /*
  Part of the registry: executable load files with their modules.
  */
-#define CW_SCOPE_LOAD_FILES_AND_MODULES 16
+#define CW_SCOPE_LOAD_FILES_AND_MODULES 0x10
 
 /*
  The Descriptor component is left out, as the tools of the field do.
@@ -342,12 +350,12 @@ typedef struct cw_answer {
  with the session that it serves ends with `CW_REENTRANT`. GET RESPONSE, wrong Le and command chaining are done by the
  library: the bytes go to the card as they are. `command` may hold a key: do not log it.
  */
-typedef cw_status (*cw_transmit_fn)(void *user, const uint8_t *command, size_t command_len, struct cw_answer *answer);
+typedef cw_status (CW_CALL *cw_transmit_fn)(void *user, const uint8_t *command, size_t command_len, struct cw_answer *answer);
 
 /*
  Resets the card and gives its ATR. All else as for `cw_transmit_fn`.
  */
-typedef cw_status (*cw_reset_fn)(void *user, struct cw_answer *answer);
+typedef cw_status (CW_CALL *cw_reset_fn)(void *user, struct cw_answer *answer);
 
 /*
  A way to a card: a reader, a line, another library, as callbacks.
@@ -551,7 +559,7 @@ typedef struct cw_registry_entry {
  what it points to are good until the callback returns. 0 goes on, anything else ends the call with `CW_CANCELLED`. It
  does not throw and does not jump out; a call with the same session ends with `CW_REENTRANT`.
  */
-typedef int32_t (*cw_registry_fn)(void *user, const struct cw_registry_entry *entry);
+typedef int32_t (CW_CALL *cw_registry_fn)(void *user, const struct cw_registry_entry *entry);
 
 /*
  What a load file is.
@@ -592,7 +600,7 @@ typedef struct cw_load_file_info {
  load off before the next block, and the call ends with `CW_CANCELLED`. Called by the thread that called
  `cw_session_load`; it does not throw and does not jump out; a call with the same session ends with `CW_REENTRANT`.
  */
-typedef int32_t (*cw_progress_fn)(void *user, size_t done, size_t total);
+typedef int32_t (CW_CALL *cw_progress_fn)(void *user, size_t done, size_t total);
 
 /*
  What INSTALL [for install and make selectable] says (GPCS 2.3.1 11.5.2.3.2).
@@ -860,23 +868,23 @@ extern "C" {
 /*
  Version of the library, such as "0.1.0"; never NULL, never to be freed.
  */
-const char *cw_version(void);
+const char *CW_CALL cw_version(void);
 
 /*
  The `CW_ABI_VERSION` that the library was built with.
  */
-uint32_t cw_abi_version(void);
+uint32_t CW_CALL cw_abi_version(void);
 
 /*
  The name of a status number, such as "CW_BUSY"; "unknown status" for a number that is none. Never NULL, never to be
  freed.
  */
-const char *cw_status_name(cw_status status);
+const char *CW_CALL cw_status_name(cw_status status);
 
 /*
  Tells about the last call of this thread that failed. Calls that succeed do not change it, and this one never does.
  */
-cw_status cw_last_error(struct cw_error *out);
+cw_status CW_CALL cw_last_error(struct cw_error *out);
 
 /*
  Codes a command. Short length fields where they do, extended ones otherwise or when asked for.
@@ -884,17 +892,17 @@ cw_status cw_last_error(struct cw_error *out);
  `*out_len` becomes the length of the coded command; when that is more than `capacity`, the call ends with
  `CW_BUFFER_TOO_SMALL` and `out` is not written.
  */
-cw_status cw_command_apdu_encode(const struct cw_command_apdu *command, uint8_t *out, size_t capacity, size_t *out_len);
+cw_status CW_CALL cw_command_apdu_encode(const struct cw_command_apdu *command, uint8_t *out, size_t capacity, size_t *out_len);
 
 /*
  Reads a command, short or extended. `out->data` points into `bytes`, and is good for as long as these are.
  */
-cw_status cw_command_apdu_parse(const uint8_t *bytes, size_t length, struct cw_command_apdu *out);
+cw_status CW_CALL cw_command_apdu_parse(const uint8_t *bytes, size_t length, struct cw_command_apdu *out);
 
 /*
  Codes a response: data, then SW1-SW2. Lengths as for `cw_command_apdu_encode`.
  */
-cw_status cw_response_apdu_encode(const struct cw_response_apdu *response,
+cw_status CW_CALL cw_response_apdu_encode(const struct cw_response_apdu *response,
                                   uint8_t *out,
                                   size_t capacity,
                                   size_t *out_len);
@@ -902,17 +910,17 @@ cw_status cw_response_apdu_encode(const struct cw_response_apdu *response,
 /*
  Reads a response. `out->data` points into `bytes`, and is good for as long as these are.
  */
-cw_status cw_response_apdu_parse(const uint8_t *bytes, size_t length, struct cw_response_apdu *out);
+cw_status CW_CALL cw_response_apdu_parse(const uint8_t *bytes, size_t length, struct cw_response_apdu *out);
 
 /*
  A key service without keys.
  */
-cw_status cw_keys_new(struct cw_keys **out);
+cw_status CW_CALL cw_keys_new(struct cw_keys **out);
 
 /*
  Adds a key, or replaces the one of this name. A length that the kind does not have ends with `CW_KEY_MISFIT`.
  */
-cw_status cw_keys_add(struct cw_keys *keys,
+cw_status CW_CALL cw_keys_add(struct cw_keys *keys,
                       const char *name,
                       uint32_t key_kind,
                       const uint8_t *value,
@@ -921,22 +929,22 @@ cw_status cw_keys_add(struct cw_keys *keys,
 /*
  Wipes and frees the keys; NULL is fine. Sessions that were opened with them go on.
  */
-cw_status cw_keys_free(struct cw_keys *keys);
+cw_status CW_CALL cw_keys_free(struct cw_keys *keys);
 
 /*
  Begins a session over callbacks, which are copied. Nothing is sent to the card.
  */
-cw_status cw_session_new(const struct cw_transport *transport, struct cw_session **out);
+cw_status CW_CALL cw_session_new(const struct cw_transport *transport, struct cw_session **out);
 
 /*
  Ends a session; NULL is fine. Nothing is sent to the card. A session in use is not freed: `CW_BUSY`, `CW_REENTRANT`.
  */
-cw_status cw_session_free(struct cw_session *session);
+cw_status CW_CALL cw_session_free(struct cw_session *session);
 
 /*
  Resets the card, which closes the secure channel, and gives the ATR; `capacity` must be at least 33.
  */
-cw_status cw_session_reset(struct cw_session *session, uint8_t *atr, size_t capacity, size_t *atr_len);
+cw_status CW_CALL cw_session_reset(struct cw_session *session, uint8_t *atr, size_t capacity, size_t *atr_len);
 
 /*
  Selects a security domain and opens a secure channel to it: SELECT, INITIALIZE UPDATE and, only when one of the
@@ -946,7 +954,7 @@ cw_status cw_session_reset(struct cw_session *session, uint8_t *atr, size_t capa
  other error it has no channel. `CW_WRONG_KEYS` counts as one failure of this card: do not try key after key on a card,
  but give all that come into question as candidates of one call.
  */
-cw_status cw_session_open(struct cw_session *session,
+cw_status CW_CALL cw_session_open(struct cw_session *session,
                           struct cw_keys *keys,
                           const struct cw_open_options *options,
                           struct cw_opened *out);
@@ -958,29 +966,29 @@ cw_status cw_session_open(struct cw_session *session,
  `untold` may be NULL; it becomes the sum of the `CW_SCOPE_` numbers of the parts that the card does not list. What
  belongs there may be on the card all the same.
  */
-cw_status cw_session_list(struct cw_session *session, cw_registry_fn entry, void *user, uint32_t *untold);
+cw_status CW_CALL cw_session_list(struct cw_session *session, cw_registry_fn entry, void *user, uint32_t *untold);
 
 /*
  Reads a CAP file (an archive, or an image of its components) and makes a load file of it. `bytes` is copied.
 
  `descriptor` is `CW_DESCRIPTOR_OMIT` or `CW_DESCRIPTOR_SEND`. What is wrong with the file is told by `cw_last_error`.
  */
-cw_status cw_load_file_parse(const uint8_t *bytes, size_t length, uint32_t descriptor, struct cw_load_file **out);
+cw_status CW_CALL cw_load_file_parse(const uint8_t *bytes, size_t length, uint32_t descriptor, struct cw_load_file **out);
 
 /*
  Tells what a load file is.
  */
-cw_status cw_load_file_describe(const struct cw_load_file *load_file, struct cw_load_file_info *out);
+cw_status CW_CALL cw_load_file_describe(const struct cw_load_file *load_file, struct cw_load_file_info *out);
 
 /*
  Gives the AID of one applet, counted from 0: what `cw_install.module` names. `CW_OUT_OF_RANGE` behind the last one.
  */
-cw_status cw_load_file_applet(const struct cw_load_file *load_file, size_t index, struct cw_aid *out);
+cw_status CW_CALL cw_load_file_applet(const struct cw_load_file *load_file, size_t index, struct cw_aid *out);
 
 /*
  Frees a load file; NULL is fine. A load under way goes on.
  */
-cw_status cw_load_file_free(struct cw_load_file *load_file);
+cw_status CW_CALL cw_load_file_free(struct cw_load_file *load_file);
 
 /*
  Loads a load file in the open channel: INSTALL [for load], then LOAD in the longest blocks that fit.
@@ -988,7 +996,7 @@ cw_status cw_load_file_free(struct cw_load_file *load_file);
  `domain` may be NULL, which leaves the load file to the security domain of the channel. `progress` may be NULL. A load
  that was broken off is void and begins again; after `CW_CANCELLED` the channel is still open.
  */
-cw_status cw_session_load(struct cw_session *session,
+cw_status CW_CALL cw_session_load(struct cw_session *session,
                           const struct cw_load_file *load_file,
                           const struct cw_aid *domain,
                           cw_progress_fn progress,
@@ -997,7 +1005,7 @@ cw_status cw_session_load(struct cw_session *session,
 /*
  INSTALL [for install and make selectable] in the open channel.
  */
-cw_status cw_session_install(struct cw_session *session, const struct cw_install *install);
+cw_status CW_CALL cw_session_install(struct cw_session *session, const struct cw_install *install);
 
 #ifdef __cplusplus
 }  // extern "C"

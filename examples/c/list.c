@@ -28,7 +28,7 @@ static void print_aid(const cw_aid *aid)
         printf("%02X", aid->bytes[i]);
 }
 
-static int32_t on_entry(void *user, const cw_registry_entry *entry)
+static int32_t CW_CALL on_entry(void *user, const cw_registry_entry *entry)
 {
     (void)user;
     printf("%02X ", (unsigned)entry->scope);
@@ -37,7 +37,7 @@ static int32_t on_entry(void *user, const cw_registry_entry *entry)
     return 0;
 }
 
-static int32_t on_progress(void *user, size_t done, size_t total)
+static int32_t CW_CALL on_progress(void *user, size_t done, size_t total)
 {
     (void)user;
     if (done == total)

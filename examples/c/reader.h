@@ -16,13 +16,13 @@ static cw_status reader_status(int32_t result, cw_answer *answer)
     return CW_CARD_REMOVED;
 }
 
-static cw_status reader_transmit(void *user, const uint8_t *command, size_t command_len, cw_answer *answer)
+static cw_status CW_CALL reader_transmit(void *user, const uint8_t *command, size_t command_len, cw_answer *answer)
 {
     return reader_status(
         cw_test_card_transmit(user, command, command_len, answer->bytes, answer->capacity, &answer->length), answer);
 }
 
-static cw_status reader_reset(void *user, cw_answer *answer)
+static cw_status CW_CALL reader_reset(void *user, cw_answer *answer)
 {
     return reader_status(cw_test_card_reset(user, answer->bytes, answer->capacity, &answer->length), answer);
 }

@@ -49,7 +49,7 @@ static void *other_thread(void *user)
     return NULL;
 }
 
-static cw_status transmit(void *user, const uint8_t *command, size_t command_len, cw_answer *answer)
+static cw_status CW_CALL transmit(void *user, const uint8_t *command, size_t command_len, cw_answer *answer)
 {
     struct reader *reader = user;
     pthread_t thread;
@@ -75,7 +75,7 @@ static cw_status transmit(void *user, const uint8_t *command, size_t command_len
     return reader_transmit(reader->card, command, command_len, answer);
 }
 
-static cw_status reset(void *user, cw_answer *answer)
+static cw_status CW_CALL reset(void *user, cw_answer *answer)
 {
     return reader_reset(((struct reader *)user)->card, answer);
 }
@@ -89,21 +89,21 @@ static int in_doubt(void)
     return error.in_doubt;
 }
 
-static int32_t stop(void *user, const cw_registry_entry *entry)
+static int32_t CW_CALL stop(void *user, const cw_registry_entry *entry)
 {
     (void)user;
     (void)entry;
     return 1;
 }
 
-static int32_t go_on(void *user, const cw_registry_entry *entry)
+static int32_t CW_CALL go_on(void *user, const cw_registry_entry *entry)
 {
     (void)entry;
     ++*(int *)user;
     return 0;
 }
 
-static int32_t cancel_at_three(void *user, size_t done, size_t total)
+static int32_t CW_CALL cancel_at_three(void *user, size_t done, size_t total)
 {
     (void)total;
     *(size_t *)user = done;

@@ -63,7 +63,7 @@ plain! {
 /// `*out_len` becomes the length of the coded command; when that is more than `capacity`, the call ends with
 /// `CW_BUFFER_TOO_SMALL` and `out` is not written.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cw_command_apdu_encode(
+pub unsafe extern "system" fn cw_command_apdu_encode(
     command: *const cw_command_apdu,
     out: *mut u8,
     capacity: usize,
@@ -98,7 +98,7 @@ pub unsafe extern "C" fn cw_command_apdu_encode(
 
 /// Reads a command, short or extended. `out->data` points into `bytes`, and is good for as long as these are.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cw_command_apdu_parse(
+pub unsafe extern "system" fn cw_command_apdu_parse(
     bytes: *const u8,
     length: usize,
     out: *mut cw_command_apdu,
@@ -126,7 +126,7 @@ pub unsafe extern "C" fn cw_command_apdu_parse(
 
 /// Codes a response: data, then SW1-SW2. Lengths as for `cw_command_apdu_encode`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cw_response_apdu_encode(
+pub unsafe extern "system" fn cw_response_apdu_encode(
     response: *const cw_response_apdu,
     out: *mut u8,
     capacity: usize,
@@ -145,7 +145,7 @@ pub unsafe extern "C" fn cw_response_apdu_encode(
 
 /// Reads a response. `out->data` points into `bytes`, and is good for as long as these are.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cw_response_apdu_parse(
+pub unsafe extern "system" fn cw_response_apdu_parse(
     bytes: *const u8,
     length: usize,
     out: *mut cw_response_apdu,

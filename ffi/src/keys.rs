@@ -38,7 +38,7 @@ pub(crate) fn kind(kind: u32) -> Result<KeyKind, Failure> {
 
 /// A key service without keys.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cw_keys_new(out: *mut *mut cw_keys) -> cw_status {
+pub unsafe extern "system" fn cw_keys_new(out: *mut *mut cw_keys) -> cw_status {
     boundary(|| {
         input::out(out, "out")?;
         let number = handle::insert(Keys(SoftwareKeys::new()))?;
@@ -50,7 +50,7 @@ pub unsafe extern "C" fn cw_keys_new(out: *mut *mut cw_keys) -> cw_status {
 
 /// Adds a key, or replaces the one of this name. A length that the kind does not have ends with `CW_KEY_MISFIT`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cw_keys_add(
+pub unsafe extern "system" fn cw_keys_add(
     keys: *mut cw_keys,
     name: *const c_char,
     key_kind: u32,
@@ -71,6 +71,6 @@ pub unsafe extern "C" fn cw_keys_add(
 
 /// Wipes and frees the keys; NULL is fine. Sessions that were opened with them go on.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cw_keys_free(keys: *mut cw_keys) -> cw_status {
+pub unsafe extern "system" fn cw_keys_free(keys: *mut cw_keys) -> cw_status {
     boundary(|| handle::remove::<Keys>(keys as usize))
 }

@@ -48,7 +48,7 @@ plain! { cw_error: size_of::<cw_error>(); }
 
 /// Tells about the last call of this thread that failed. Calls that succeed do not change it, and this one never does.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cw_last_error(out: *mut cw_error) -> cw_status {
+pub unsafe extern "system" fn cw_last_error(out: *mut cw_error) -> cw_status {
     let before = kept();
     let status = boundary(|| {
         // SAFETY: the header asks for a struct of `struct_size` writable bytes.

@@ -53,7 +53,7 @@ pub struct cw_registry_entry {
 /// Takes one entry. Called by the thread that called `cw_session_list`, after the whole registry was read; `entry` and
 /// what it points to are good until the callback returns. 0 goes on, anything else ends the call with `CW_CANCELLED`. It
 /// does not throw and does not jump out; a call with the same session ends with `CW_REENTRANT`.
-pub type cw_registry_fn = Option<unsafe extern "C" fn(user: *mut c_void, entry: *const cw_registry_entry) -> i32>;
+pub type cw_registry_fn = Option<unsafe extern "system" fn(user: *mut c_void, entry: *const cw_registry_entry) -> i32>;
 
 /// Reads the registry in the open channel, and hands out its entries in the card's order: issuer security domain,
 /// applications, load files.
@@ -61,7 +61,7 @@ pub type cw_registry_fn = Option<unsafe extern "C" fn(user: *mut c_void, entry: 
 /// `untold` may be NULL; it becomes the sum of the `CW_SCOPE_` numbers of the parts that the card does not list. What
 /// belongs there may be on the card all the same.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cw_session_list(
+pub unsafe extern "system" fn cw_session_list(
     session: *mut cw_session,
     entry: cw_registry_fn,
     user: *mut c_void,

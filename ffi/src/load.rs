@@ -20,7 +20,7 @@ use crate::status::{CW_CANCELLED, cw_status};
 /// Hears how many LOAD blocks of how many are done: first 0, then after each block. 0 goes on; anything else breaks the
 /// load off before the next block, and the call ends with `CW_CANCELLED`. Called by the thread that called
 /// `cw_session_load`; it does not throw and does not jump out; a call with the same session ends with `CW_REENTRANT`.
-pub type cw_progress_fn = Option<unsafe extern "C" fn(user: *mut c_void, done: usize, total: usize) -> i32>;
+pub type cw_progress_fn = Option<unsafe extern "system" fn(user: *mut c_void, done: usize, total: usize) -> i32>;
 
 /// What INSTALL [for install and make selectable] says (GPCS 2.3.1 11.5.2.3.2).
 #[repr(C)]
@@ -59,7 +59,7 @@ plain! { cw_install: size_of::<cw_install>(); }
 /// `domain` may be NULL, which leaves the load file to the security domain of the channel. `progress` may be NULL. A load
 /// that was broken off is void and begins again; after `CW_CANCELLED` the channel is still open.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cw_session_load(
+pub unsafe extern "system" fn cw_session_load(
     session: *mut cw_session,
     load_file: *const cw_load_file,
     domain: *const cw_aid,
@@ -90,7 +90,7 @@ pub unsafe extern "C" fn cw_session_load(
 
 /// INSTALL [for install and make selectable] in the open channel.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cw_session_install(session: *mut cw_session, install: *const cw_install) -> cw_status {
+pub unsafe extern "system" fn cw_session_install(session: *mut cw_session, install: *const cw_install) -> cw_status {
     /// A data field of INSTALL has 255 bytes; what does not fit is refused with the field's name.
     const MAX_FIELD: usize = 255;
     boundary(|| {

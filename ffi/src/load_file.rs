@@ -64,7 +64,7 @@ impl Object for Loadable {
 ///
 /// `descriptor` is `CW_DESCRIPTOR_OMIT` or `CW_DESCRIPTOR_SEND`. What is wrong with the file is told by `cw_last_error`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cw_load_file_parse(
+pub unsafe extern "system" fn cw_load_file_parse(
     bytes: *const u8,
     length: usize,
     descriptor: u32,
@@ -100,7 +100,7 @@ pub unsafe extern "C" fn cw_load_file_parse(
 
 /// Tells what a load file is.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cw_load_file_describe(
+pub unsafe extern "system" fn cw_load_file_describe(
     load_file: *const cw_load_file,
     out: *mut cw_load_file_info,
 ) -> cw_status {
@@ -114,7 +114,7 @@ pub unsafe extern "C" fn cw_load_file_describe(
 
 /// Gives the AID of one applet, counted from 0: what `cw_install.module` names. `CW_OUT_OF_RANGE` behind the last one.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cw_load_file_applet(
+pub unsafe extern "system" fn cw_load_file_applet(
     load_file: *const cw_load_file,
     index: usize,
     out: *mut cw_aid,
@@ -134,6 +134,6 @@ pub unsafe extern "C" fn cw_load_file_applet(
 
 /// Frees a load file; NULL is fine. A load under way goes on.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cw_load_file_free(load_file: *mut cw_load_file) -> cw_status {
+pub unsafe extern "system" fn cw_load_file_free(load_file: *mut cw_load_file) -> cw_status {
     boundary(|| handle::remove::<Loadable>(load_file as usize))
 }

@@ -125,7 +125,7 @@ plain! {
 /// other error it has no channel. `CW_WRONG_KEYS` counts as one failure of this card: do not try key after key on a card,
 /// but give all that come into question as candidates of one call.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cw_session_open(
+pub unsafe extern "system" fn cw_session_open(
     session: *mut cw_session,
     keys: *mut cw_keys,
     options: *const cw_open_options,

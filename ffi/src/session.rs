@@ -38,7 +38,7 @@ impl Session {
 
 /// Begins a session over callbacks, which are copied. Nothing is sent to the card.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cw_session_new(transport: *const cw_transport, out: *mut *mut cw_session) -> cw_status {
+pub unsafe extern "system" fn cw_session_new(transport: *const cw_transport, out: *mut *mut cw_session) -> cw_status {
     boundary(|| {
         input::out(out, "out")?;
         // SAFETY: the header asks for a struct of `struct_size` readable bytes.
@@ -52,13 +52,13 @@ pub unsafe extern "C" fn cw_session_new(transport: *const cw_transport, out: *mu
 
 /// Ends a session; NULL is fine. Nothing is sent to the card. A session in use is not freed: `CW_BUSY`, `CW_REENTRANT`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cw_session_free(session: *mut cw_session) -> cw_status {
+pub unsafe extern "system" fn cw_session_free(session: *mut cw_session) -> cw_status {
     boundary(|| handle::remove::<Session>(session as usize))
 }
 
 /// Resets the card, which closes the secure channel, and gives the ATR; `capacity` must be at least 33.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cw_session_reset(
+pub unsafe extern "system" fn cw_session_reset(
     session: *mut cw_session,
     atr: *mut u8,
     capacity: usize,

@@ -115,7 +115,7 @@ const NAMES: &[(cw_status, &str)] = names! {
 /// The name of a status number, such as "CW_BUSY"; "unknown status" for a number that is none. Never NULL, never to be
 /// freed.
 #[unsafe(no_mangle)]
-pub extern "C" fn cw_status_name(status: cw_status) -> *const c_char {
+pub extern "system" fn cw_status_name(status: cw_status) -> *const c_char {
     let name = NAMES.iter().find(|(number, _)| *number == status).map_or("unknown status\0", |(_, name)| name);
     name.as_ptr().cast()
 }

@@ -16,7 +16,7 @@ use crate::session::{cw_session_free, cw_session_new};
 use crate::status::{CW_OK, CW_TRANSPORT, cw_status};
 use crate::transport::{cw_answer, cw_transport};
 
-unsafe extern "C" fn transmit(
+unsafe extern "system" fn transmit(
     user: *mut c_void,
     command: *const u8,
     length: usize,
@@ -35,7 +35,7 @@ unsafe extern "C" fn transmit(
     CW_OK
 }
 
-unsafe extern "C" fn reset(_: *mut c_void, _: *mut cw_answer) -> cw_status {
+unsafe extern "system" fn reset(_: *mut c_void, _: *mut cw_answer) -> cw_status {
     CW_TRANSPORT
 }
 

@@ -46,7 +46,7 @@ pub struct cw_answer {
 /// with the session that it serves ends with `CW_REENTRANT`. GET RESPONSE, wrong Le and command chaining are done by the
 /// library: the bytes go to the card as they are. `command` may hold a key: do not log it.
 pub type cw_transmit_fn = Option<
-    unsafe extern "C" fn(
+    unsafe extern "system" fn(
         user: *mut c_void,
         command: *const u8,
         command_len: usize,
@@ -55,7 +55,7 @@ pub type cw_transmit_fn = Option<
 >;
 
 /// Resets the card and gives its ATR. All else as for `cw_transmit_fn`.
-pub type cw_reset_fn = Option<unsafe extern "C" fn(user: *mut c_void, answer: *mut cw_answer) -> cw_status>;
+pub type cw_reset_fn = Option<unsafe extern "system" fn(user: *mut c_void, answer: *mut cw_answer) -> cw_status>;
 
 /// A way to a card: a reader, a line, another library, as callbacks.
 #[repr(C)]
@@ -77,8 +77,8 @@ plain! { cw_transport: size_of::<cw_transport>(); }
 
 /// The callbacks of a session, and the room for an answer.
 pub(crate) struct Callbacks {
-    transmit: unsafe extern "C" fn(*mut c_void, *const u8, usize, *mut cw_answer) -> cw_status,
-    reset: unsafe extern "C" fn(*mut c_void, *mut cw_answer) -> cw_status,
+    transmit: unsafe extern "system" fn(*mut c_void, *const u8, usize, *mut cw_answer) -> cw_status,
+    reset: unsafe extern "system" fn(*mut c_void, *mut cw_answer) -> cw_status,
     user: *mut c_void,
     limits: ExchangeLimits,
     room: Vec<u8>,

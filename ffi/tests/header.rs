@@ -24,14 +24,46 @@ const SOURCES: [&str; 12] = [
 fn generate() -> String {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let config = cbindgen::Config::from_file(root.join("cbindgen.toml")).unwrap();
+    // cbindgen passes over functions of the calling convention "system", which is __stdcall on 32-bit Windows and that of C
+    // everywhere else: it reads copies that say "C", and `CW_CALL` says the rest.
+    let (copies, mut sources) = (tempfile::tempdir().unwrap(), String::new());
     let builder = SOURCES.iter().fold(cbindgen::Builder::new().with_config(config), |builder, name| {
-        builder.with_src(root.join("src").join(name).with_extension("rs"))
+        let source = fs::read_to_string(root.join("src").join(name).with_extension("rs")).unwrap();
+        assert!(!source.contains("extern \"C\""), "{name}: exports and callbacks are extern \"system\"");
+        let copy = copies.path().join(name).with_extension("rs");
+        fs::write(&copy, source.replace("extern \"system\"", "extern \"C\"")).unwrap();
+        sources.push_str(&source);
+        builder.with_src(copy)
     });
     let mut header = Vec::new();
     builder.generate().unwrap().write(&mut header);
-    // Compilers of C89 know no other comments.
-    let header = String::from_utf8(header).unwrap();
-    header.replace("// __cplusplus", "/* __cplusplus */")
+    with_convention(&String::from_utf8(header).unwrap(), &sources)
+}
+
+/// The header with `CW_CALL` before the name of each function and of each type of callbacks.
+fn with_convention(header: &str, sources: &str) -> String {
+    let mut out = String::new();
+    for line in header.lines() {
+        // Compilers of C89 know no other comments.
+        let mut line = line.replace("// __cplusplus", "/* __cplusplus */");
+        if let Some((name, _)) = line.strip_prefix("#define ").and_then(|rest| rest.split_once(' '))
+            && let Some((_, value)) = sources.split_once(&format!("pub const {name}: u32 = 0x"))
+        {
+            // cbindgen writes decimal numbers, also for bits.
+            line = format!("#define {name} 0x{}", value.split(';').next().unwrap());
+        } else if line.starts_with("typedef ") {
+            line = line.replace("(*cw_", "(CW_CALL *cw_");
+        } else if let Some(name) = line.find("cw_").filter(|_| !line.starts_with([' ', '/', '#', '}'])) {
+            // A result may be of such a type too: the name is what stands before the parenthesis.
+            if let Some(open) = line.find('(') {
+                let name = line[..open].rfind("cw_").unwrap_or(name);
+                line.insert_str(name, "CW_CALL ");
+            }
+        }
+        out.push_str(&line);
+        out.push('\n');
+    }
+    out
 }
 
 #[test]
