@@ -181,6 +181,14 @@ pub fn install_for_make_selectable(application: &Aid, privileges: Privileges) ->
     install(0x08, data)
 }
 
+/// INSTALL [for personalization] (GPCS 2.3.1 11.5.2.3.6): what STORE DATA brings next goes to this application.
+#[must_use]
+pub fn install_for_personalization(application: &Aid) -> CommandApdu {
+    let aid = application.as_bytes();
+    let data = [&[0, 0, aid.len() as u8], aid, &[0, 0, 0]].concat();
+    CommandApdu::new(Class::GP, Instruction::INSTALL, 0x20, 0).with_data(data).with_ne(Ne::MAX_SHORT)
+}
+
 fn install(p1: u8, data: Vec<u8>) -> Result<CommandApdu, Error> {
     if data.len() > 255 {
         return Err(Error::TooLong { command: "INSTALL", what: "data field", actual: data.len(), limit: 255 });
@@ -218,12 +226,25 @@ pub fn delete_key(kid: Option<u8>, kvn: Option<u8>) -> CommandApdu {
     CommandApdu::new(Class::GP, Instruction::DELETE, 0, 0).with_data(data).with_ne(Ne::MAX_SHORT)
 }
 
-/// What an object's status becomes (GPCS 2.3.1 11.10).
-///
-/// Without an AID it is the card's status, which is that of the issuer security domain.
+/// Whose life cycle state SET STATUS changes: P1 (GPCS 2.3.1 table 11-86).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StatusTarget {
+    /// The card, whose state is that of the issuer security domain.
+    Card,
+    /// An application or supplementary security domain.
+    Application(Aid),
+    /// A security domain and all applications that belong to it; only to be locked and unlocked.
+    DomainAndApplications(Aid),
+}
+
+/// SET STATUS (GPCS 2.3.1 11.10). Of the state of another application or security domain only bit 8 counts: locked or not.
 #[must_use]
-pub fn set_status(aid: Option<&Aid>, state: LifeCycle) -> CommandApdu {
-    let p1 = if aid.is_some() { 0x40 } else { 0x80 };
+pub fn set_status(target: StatusTarget, state: LifeCycle) -> CommandApdu {
+    let (p1, aid) = match &target {
+        StatusTarget::Card => (0x80, None),
+        StatusTarget::Application(aid) => (0x40, Some(aid)),
+        StatusTarget::DomainAndApplications(aid) => (0x60, Some(aid)),
+    };
     CommandApdu::new(Class::GP, Instruction::SET_STATUS, p1, state.0).with_data(domain(aid))
 }
 

@@ -62,6 +62,20 @@ pub enum Error {
         /// The most that fits, in bytes.
         limit: usize,
     },
+    /// Data is not made up as the caller says; nothing was sent.
+    #[error("the data holds {what} at offset {offset}")]
+    Structure {
+        /// What is wrong.
+        what: &'static str,
+        /// Where, in bytes from the start of the data.
+        offset: usize,
+    },
+    /// What was asked for cannot be undone, and the caller did not say that it is meant; nothing was sent.
+    #[error("{what} cannot be undone: say that it is meant")]
+    Irreversible {
+        /// What.
+        what: &'static str,
+    },
     /// The load file cannot be cut into blocks; nothing was sent.
     #[error(transparent)]
     LoadFile(#[from] crate::LoadFileError),

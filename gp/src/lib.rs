@@ -17,8 +17,10 @@ mod error;
 pub mod load_file;
 pub mod procedure;
 pub mod registry;
+mod store_data;
 
 pub use channel::{ChallengePolicy, SecureChannel, SecurityLevel};
 pub use error::{CardFault, ChannelError, Error, explain};
 pub use load_file::{DescriptorPolicy, LoadFile, LoadFileError};
 pub use registry::{LifeCycle, Privileges, Registry, RegistryEntry};
+pub use store_data::{DataEncryption, DataStructure, StoreData};

@@ -17,7 +17,9 @@ mod read;
 use cardwright_apdu::{CardPort, CommandApdu, ResponseApdu};
 
 pub use candidate::{KeyCandidate, KeyScheme};
-pub use content::{NewKeys, delete, install, load, load_and_install, load_while, prepare_keys, put_keys};
+pub use content::{
+    NewKeys, delete, install, load, load_and_install, load_while, prepare_keys, put_keys, set_status, store_data,
+};
 pub use open::{OpenOptions, Opened, open};
 pub use read::{CardData, list, read_card_data, read_registry, select, select_domain};
 

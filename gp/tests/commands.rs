@@ -2,7 +2,7 @@
 
 use cardwright_apdu::{Aid, CommandApdu};
 use cardwright_gp::card_data::{CardRecognitionData, Cplc, KeyInformation};
-use cardwright_gp::command::{self, InstallForInstall, InstallForLoad, PutKey, Scope};
+use cardwright_gp::command::{self, InstallForInstall, InstallForLoad, PutKey, Scope, StatusTarget};
 use cardwright_gp::{LifeCycle, Privileges, Registry};
 use cardwright_keys::{KeyCheckValue, KeyKind, WrappedKey};
 use serde_json::Value;
@@ -77,8 +77,11 @@ fn install_commands() {
 
 #[test]
 fn status_and_data_commands() {
-    assert_eq!(hex(&command::set_status(Some(&aid("A000000001")), LifeCycle(0x80))), "80F0408005A000000001");
-    assert_eq!(hex(&command::set_status(None, LifeCycle::CARD_LOCKED)), "80F0807F");
+    assert_eq!(
+        hex(&command::set_status(StatusTarget::Application(aid("A000000001")), LifeCycle(0x80))),
+        "80F0408005A000000001"
+    );
+    assert_eq!(hex(&command::set_status(StatusTarget::Card, LifeCycle::CARD_LOCKED)), "80F0807F");
     assert_eq!(hex(&command::store_data(0x10, 0, true, &[1, 2])), "80E29000020102");
     // Bit 1 of P1 announces a response with data (GPCS 2.3.1 table 11-89).
     assert_eq!(hex(&command::store_data(0x01, 3, false, &[1])), "80E20103010100");

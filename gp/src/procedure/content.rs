@@ -5,8 +5,9 @@ use cardwright_apdu::{Aid, CardPort, StatusWord};
 use cardwright_keys::{KeyEncryptionKey, KeyPort, KeyRequest, KeySet};
 
 use crate::channel::Protocol;
-use crate::command::{self, InstallForInstall, InstallForLoad, PutKey};
-use crate::{Error, LoadFile, SecureChannel};
+use crate::command::{self, InstallForInstall, InstallForLoad, PutKey, StatusTarget};
+use crate::store_data::StoreData;
+use crate::{Error, LifeCycle, LoadFile, SecureChannel};
 
 /// Loads a load file into the security domain of the channel: INSTALL [for load], then LOAD in the longest blocks that
 /// fit. `max_command_data` is the card's limit from its FCI (9F65), `progress` hears how many blocks of how many are done.
@@ -173,4 +174,48 @@ pub async fn prepare_keys(
 pub async fn put_keys(card: &mut impl CardPort, channel: &mut SecureChannel, put: &PutKey) -> Result<(), Error> {
     let answer = channel.call(card, &put.command()?).await?;
     put.verify(answer.data())
+}
+
+/// Sets the life cycle state of the card, an application or a security domain.
+///
+/// `irreversible` has to be true for TERMINATED, after which the card does nothing any more.
+///
+/// # Errors
+/// [`Error::Irreversible`] before anything is sent; [`Error::Refused`], [`Error::Channel`], [`Error::Transport`].
+pub async fn set_status(
+    card: &mut impl CardPort,
+    channel: &mut SecureChannel,
+    target: StatusTarget,
+    state: LifeCycle,
+    irreversible: bool,
+) -> Result<(), Error> {
+    if target == StatusTarget::Card && state == LifeCycle::TERMINATED && !irreversible {
+        return Err(Error::Irreversible { what: "SET STATUS to TERMINATED" });
+    }
+    channel.call(card, &command::set_status(target, state)).await.map(drop)
+}
+
+/// Sends data to the security domain of the channel or, after INSTALL [for personalization], to an application; gives the
+/// response data of the last command. `max_command_data` is the card's limit from its FCI (9F65).
+///
+/// # Errors
+/// [`Error::Structure`] and [`Error::TooLong`] before anything is sent; [`Error::Refused`], [`Error::Channel`],
+/// [`Error::Transport`].
+pub async fn store_data(
+    card: &mut impl CardPort,
+    channel: &mut SecureChannel,
+    application: Option<&Aid>,
+    data: &StoreData<'_>,
+    max_command_data: Option<usize>,
+) -> Result<Vec<u8>, Error> {
+    let limit = max_command_data.unwrap_or(255);
+    let commands = data.commands(channel.protocol().max_data(channel.level(), limit))?;
+    if let Some(application) = application {
+        channel.call(card, &command::install_for_personalization(application)).await?;
+    }
+    let mut answer = Vec::new();
+    for command in commands {
+        answer = channel.call(card, &command).await?.into_data();
+    }
+    Ok(answer)
 }
