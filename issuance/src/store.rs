@@ -112,7 +112,7 @@ impl Transaction {
     }
 }
 
-/// Proof that records are on stable storage. Only a store makes one; it cannot be copied, so that one proof lets one
+/// Proof that records are on stable storage. A store makes it; it cannot be copied, so that one proof lets one
 /// thing happen.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "what waits for durability goes on with this"]
@@ -122,6 +122,14 @@ pub struct Durable {
 }
 
 impl Durable {
+    /// For a store outside this crate: all records of `transaction` are on stable storage, numbered on from `first_seq`.
+    ///
+    /// Whoever calls this vouches for it; commands that cannot be undone are sent because of it.
+    pub fn vouched_for(transaction: &Transaction, first_seq: u64) -> Self {
+        let more = transaction.entries.len().saturating_sub(1) as u64;
+        Self { first_seq, last_seq: first_seq.saturating_add(more) }
+    }
+
     /// Number of the transaction's first record; its entries are numbered on from there.
     #[must_use]
     pub fn first_seq(&self) -> u64 {
@@ -194,6 +202,12 @@ pub enum StoreError {
         expected: u64,
         /// Last record there is, 0 for none.
         actual: u64,
+    },
+    /// The same, of a store that does not say what its last record is.
+    #[error("another record of {entity} was written since: read its history and decide anew")]
+    Superseded {
+        /// Whose records.
+        entity: Entity,
     },
     /// A transaction without entries.
     #[error("a transaction without entries proves nothing: add one")]
