@@ -73,6 +73,67 @@
 #define CW_DELIVERY_NOT_SENT 1
 
 /*
+ `cw_reader_options.share`: others may use the card at the same time.
+ */
+#define CW_SHARE_SHARED 1
+
+/*
+ `cw_reader_options.share`: they may not. What 0 stands for.
+ */
+#define CW_SHARE_EXCLUSIVE 2
+
+/*
+ `cw_reader_options.protocol`: whichever card and service agree on.
+ */
+#define CW_PROTOCOL_ANY 0
+
+/*
+ `cw_reader_options.protocol`: T=0.
+ */
+#define CW_PROTOCOL_T0 1
+
+/*
+ `cw_reader_options.protocol`: T=1.
+ */
+#define CW_PROTOCOL_T1 2
+
+/*
+ `cw_reader_event.kind`: nothing happened in time.
+ */
+#define CW_READER_NOTHING 0
+
+/*
+ `cw_reader_event.kind`: a reader is there.
+ */
+#define CW_READER_PLUGGED 1
+
+/*
+ `cw_reader_event.kind`: a reader is gone.
+ */
+#define CW_READER_UNPLUGGED 2
+
+/*
+ `cw_reader_event.kind`: a card is in the reader.
+ */
+#define CW_READER_CARD_IN 3
+
+/*
+ `cw_reader_event.kind`: the card is out of the reader.
+ */
+#define CW_READER_CARD_OUT 4
+
+/*
+ `flags` of `cw_session_set_trace`: command and response are handed out whole. They hold keys and data of cards wherever no
+ secure channel protects them; without this flag there are only words, which hold none.
+ */
+#define CW_TRACE_BYTES 0x01
+
+/*
+ `flags` of `cw_session_exchange`: through the secure channel, which protects command and response.
+ */
+#define CW_EXCHANGE_SECURE 0x01
+
+/*
  Key kind: DES with 8 bytes, triple DES with 16.
  */
 #define CW_KEY_TDES 1
@@ -81,6 +142,56 @@
  Key kind: AES with 16, 24 or 32 bytes.
  */
 #define CW_KEY_AES 2
+
+/*
+ `cw_key_request.operation`: session keys of SCP02 (GPCS 2.3.1 E.4.1).
+
+ `keys`: Key-ENC, Key-MAC, Key-DEK. `data`: the sequence counter, 2 bytes. Answer: `session_enc`, `session_mac`, `session_rmac`,
+ `session_dek`, 16 bytes each.
+ */
+#define CW_KEYS_SCP02_SESSION 1
+
+/*
+ `cw_key_request.operation`: session keys of SCP03 (Amendment D 6.2.1).
+
+ `keys`: Key-ENC, Key-MAC, Key-DEK; the last one is not used. `data`: host challenge, then card challenge. Answer: `session_enc`,
+ `session_mac`, `session_rmac`, each as long as the static keys. Where `challenge_len` is not 0, also `card_challenge`, so many
+ bytes derived from Key-ENC with `challenge_data`: sequence counter (3 bytes), then AID (Amendment D 6.2.2.1).
+ */
+#define CW_KEYS_SCP03_SESSION 2
+
+/*
+ `cw_key_request.operation`: a key enciphered for PUT KEY.
+
+ `keys`: the key that goes to the card; where `session_dek` is NULL, then the Key-DEK of the card: AES-CBC with an IV of zeros
+ (Amendment D 6.2.8). Otherwise it is enciphered under `session_dek`: triple DES, ECB (GPCS 2.3.1 E.4.7). Answer: `output`,
+ `key_kind`, `key_len`, `kcv`: the first 3 bytes of the key's encryption of 8 bytes 00 (triple DES) or 16 bytes 01 (AES).
+ */
+#define CW_KEYS_WRAP 3
+
+/*
+ `cw_key_request.operation`: a challenge enciphered for EXTERNAL AUTHENTICATE of a PBOC card.
+
+ `keys`: the authentication key. `data`: the challenge, 8 bytes. Answer: `output`, 8 bytes: triple DES or DES, ECB.
+ */
+#define CW_KEYS_CRYPTOGRAM 4
+
+/*
+ `cw_key_request.operation`: data field of WRITE KEY of a PBOC card, enciphered and with MAC.
+
+ `keys`: the card's present master key, then the key that goes to the card. `data`: what precedes the key in the plain data.
+ Answer: `output`: the plain data behind its length byte, padded with 80 00 .. to blocks of 8 only where it does not fill them,
+ enciphered with ECB, then 4 bytes of MAC over `header`, Lc and the cipher text, with `iv` as the first block; and `kcv` of the
+ key.
+ */
+#define CW_KEYS_KEY_COMMAND 5
+
+/*
+ `cw_key_request.operation`: a MAC of PBOC secure messaging.
+
+ `keys`: the MAC key. `data`: header with Lc, and data. `iv`: the first block. Answer: `output`, 4 bytes.
+ */
+#define CW_KEYS_MAC 6
 
 /*
  Key scheme: the key itself, in all three places of the set.
@@ -101,6 +212,11 @@
  Key scheme: KDF3, AES.
  */
 #define CW_SCHEME_KDF3 4
+
+/*
+ Key scheme: PBOC, triple DES, with the serial number of an application or an issuer code; only in key requests.
+ */
+#define CW_SCHEME_PBOC 5
 
 /*
  Security level: authentication only.
@@ -178,8 +294,205 @@
 #define CW_DESCRIPTOR_SEND 1
 
 /*
- Keys in the memory of this process, by name: for development, tests and cards with published test keys. Made by
- `cw_keys_new`, ended by `cw_keys_free`. Key bytes are copied, wiped when freed, and never given back.
+ `flags`: what depends on the object goes with it.
+ */
+#define CW_DELETE_RELATED 0x01
+
+/*
+ `flags`: what cannot be undone is meant.
+ */
+#define CW_IRREVERSIBLE 0x80
+
+/*
+ SET STATUS of the card, whose state is that of the issuer security domain.
+ */
+#define CW_TARGET_CARD 0x80
+
+/*
+ SET STATUS of an application or supplementary security domain.
+ */
+#define CW_TARGET_APPLICATION 0x40
+
+/*
+ SET STATUS of a security domain and all applications that belong to it.
+ */
+#define CW_TARGET_DOMAIN_AND_APPLICATIONS 0x60
+
+/*
+ `cw_store_data.structure`: as the application knows.
+ */
+#define CW_STRUCTURE_OWN 0x00
+
+/*
+ `cw_store_data.structure`: data groups (DGI, length, value).
+ */
+#define CW_STRUCTURE_DGI 0x08
+
+/*
+ `cw_store_data.structure`: BER-TLV.
+ */
+#define CW_STRUCTURE_BER_TLV 0x10
+
+/*
+ `cw_store_data.encryption`: nothing is enciphered, or nothing is said about it.
+ */
+#define CW_ENCRYPTION_NONE 0x00
+
+/*
+ `cw_store_data.encryption`: some values are, as the application knows.
+ */
+#define CW_ENCRYPTION_APPLICATION 0x20
+
+/*
+ `cw_store_data.encryption`: all values are enciphered.
+ */
+#define CW_ENCRYPTION_ALL 0x60
+
+/*
+ `flags` of `cw_session_put_keys`: the new key set is added, and no other replaced.
+ */
+#define CW_PUT_KEYS_ADD 0x01
+
+/*
+ `cw_order.flags`: try again although the card had too many failed authentications. It may lock the card for ever.
+ */
+#define CW_ORDER_OVERRIDE_LOCKOUT 0x01
+
+/*
+ `cw_order.flags`: try steps again that wait for a person (`CW_QUARANTINED`).
+ */
+#define CW_ORDER_RELEASE_QUARANTINE 0x02
+
+/*
+ `cw_application_order.flags`: the card's load file must have this version, major and minor.
+ */
+#define CW_APPLICATION_VERSION 0x01
+
+/*
+ `cw_application_order.flags`: the application does not tell its retry counter when EXTERNAL AUTHENTICATE comes without data.
+ */
+#define CW_APPLICATION_NO_TRIES 0x02
+
+/*
+ `cw_event.kind`: the card is known; `text` is its identity.
+ */
+#define CW_EVENT_CARD 1
+
+/*
+ `cw_event.kind`: what is on the card, in `rows`.
+ */
+#define CW_EVENT_APPLICATIONS 2
+
+/*
+ `cw_event.kind`: a stage begins; `text` names it.
+ */
+#define CW_EVENT_STAGE 3
+
+/*
+ `cw_event.kind`: `done` of `total` blocks of a load file are on the card.
+ */
+#define CW_EVENT_LOADING 4
+
+/*
+ `cw_event.kind`: the step named by `text` is settled; `outcome` says how.
+ */
+#define CW_EVENT_STEP 5
+
+/*
+ `cw_row.kind`: the issuer security domain.
+ */
+#define CW_ROW_ISSUER_SECURITY_DOMAIN 1
+
+/*
+ `cw_row.kind`: a supplementary security domain.
+ */
+#define CW_ROW_SECURITY_DOMAIN 2
+
+/*
+ `cw_row.kind`: an application.
+ */
+#define CW_ROW_APPLICATION 3
+
+/*
+ `cw_row.kind`: an executable load file.
+ */
+#define CW_ROW_LOAD_FILE 4
+
+/*
+ `cw_row.status`: of what is no application.
+ */
+#define CW_APPLICATION_STATUS_NONE 0
+
+/*
+ `cw_row.status`: on the card, without its own keys.
+ */
+#define CW_APPLICATION_INSTALLED 1
+
+/*
+ `cw_row.status`: with the keys of the issuer.
+ */
+#define CW_APPLICATION_ISSUED 2
+
+/*
+ `cw_row.status`: issued, and use was reported.
+ */
+#define CW_APPLICATION_USED 3
+
+/*
+ `flags` of `cw_process_new_delete`: also what depends on it, and personalized applications.
+ */
+#define CW_DELETE_FORCE 0x02
+
+/*
+ `cw_question.kind`: send `bytes` to the card, and hand its response in with `cw_process_answer_bytes`.
+ */
+#define CW_ASK_TRANSMIT 1
+
+/*
+ `cw_question.kind`: reset the card, and hand its ATR in with `cw_process_answer_bytes`.
+ */
+#define CW_ASK_RESET 2
+
+/*
+ `cw_question.kind`: answer the key request `keys` with `cw_process_answer_keys`.
+ */
+#define CW_ASK_KEYS 3
+
+/*
+ `cw_question.kind`: hand all records of `entity` in with `cw_process_answer_history`.
+ */
+#define CW_ASK_HISTORY 4
+
+/*
+ `cw_question.kind`: write `transaction`, and answer with `cw_process_answer_committed` when it is on stable storage.
+ */
+#define CW_ASK_COMMIT 5
+
+/*
+ `cw_question.kind`: hand 8 random bytes from a generator fit for keys in with `cw_process_answer_bytes`.
+ */
+#define CW_ASK_RANDOM 6
+
+/*
+ `cw_question.kind`: `event` happened; there is nothing to answer.
+ */
+#define CW_ASK_NOTHING 7
+
+/*
+ `cw_question.kind`: the process has ended: `cw_process_report`.
+ */
+#define CW_ASK_DONE 8
+
+/*
+ A journal: what was decided and what happened, card by card, so that an interrupted run is finished by the next. Made by
+ `cw_journal_open` or `cw_journal_new_store`, ended by `cw_journal_free`. Any number of threads may use it at the same time.
+ */
+typedef struct cw_journal cw_journal;
+
+/*
+ A key service. `cw_keys_new` makes one that holds keys in the memory of this process, by name: for development, tests and
+ cards with published test keys; key bytes are copied, wiped when freed, and never given back. `cw_keys_new_service` makes one
+ of the program's own callbacks, behind which an HSM stands. Ended by `cw_keys_free`.
  */
 typedef struct cw_keys cw_keys;
 
@@ -190,6 +503,21 @@ typedef struct cw_keys cw_keys;
 typedef struct cw_load_file cw_load_file;
 
 /*
+ An issuing process: a machine that decides, and does nothing itself. Made by `cw_process_new_issue`, `cw_process_new_delete` or
+ `cw_process_new_use`, ended by `cw_process_free`, at any time: the next one takes up from what the journal and the card say.
+
+ Either `cw_process_run` answers all its questions from a session, keys and a journal. Or the program does, with its own reader,
+ HSM and database, at its own pace: `cw_process_next` gives a question, one of the `cw_process_answer_` functions takes the answer,
+ until `CW_ASK_DONE`.
+ */
+typedef struct cw_process cw_process;
+
+/*
+ Watches readers come and go, and cards in them. Made by `cw_reader_watcher_new`, ended by `cw_reader_watcher_free`.
+ */
+typedef struct cw_reader_watcher cw_reader_watcher;
+
+/*
  A conversation with one card. Made by `cw_session_new`, ended by `cw_session_free`.
  */
 typedef struct cw_session cw_session;
@@ -198,8 +526,8 @@ typedef struct cw_session cw_session;
  How a call ended: `CW_OK`, or one of the numbers below.
 
  Who is at fault: 1xx the caller, 2xx the way to the card, 3xx the card, 4xx secure channel and keys, 5xx an issuing
- process, 6xx storage, 9xx this library. 5xx and 6xx are not in use yet. A number never changes its meaning; new ones
- may come, so that a switch needs a default.
+ process, 6xx storage, 9xx this library. A number never changes its meaning; new ones may come, so that a switch needs a
+ default.
  */
 typedef int32_t cw_status;
 
@@ -384,6 +712,435 @@ typedef struct cw_transport {
 } cw_transport;
 
 /*
+ Takes the name of one reader, UTF-8, good until the callback returns. 0 goes on, anything else ends the call with `CW_CANCELLED`.
+ Called by the thread that called `cw_reader_list`. It does not throw and does not jump out.
+ */
+typedef int32_t (CW_CALL *cw_reader_fn)(void *user, const char *reader);
+
+/*
+ How to connect to a card in a reader.
+ */
+typedef struct cw_reader_options {
+  /*
+   Set it to `sizeof(cw_reader_options)`.
+   */
+  uint32_t struct_size;
+  /*
+   0, or `CW_TRANSPORT_EXTENDED` when card and reader are known to carry extended lengths; not over T=0.
+   */
+  uint32_t flags;
+  /*
+   `CW_SHARE_SHARED` or `CW_SHARE_EXCLUSIVE`.
+   */
+  uint32_t share;
+  /*
+   One of `CW_PROTOCOL_ANY` to `CW_PROTOCOL_T1`.
+   */
+  uint32_t protocol;
+  /*
+   How long to wait for a card, or for another program that holds it, in milliseconds; 0 for not at all.
+   */
+  uint32_t wait_ms;
+  /*
+   How long a command may take, in milliseconds; 0 for 60000.
+   */
+  uint32_t timeout_ms;
+} cw_reader_options;
+
+/*
+ What happened at a reader.
+ */
+typedef struct cw_reader_event {
+  /*
+   Set it to `sizeof(cw_reader_event)`.
+   */
+  uint32_t struct_size;
+  /*
+   One of `CW_READER_NOTHING` to `CW_READER_CARD_OUT`.
+   */
+  uint32_t kind;
+  /*
+   Length of the ATR, in bytes; 0 for a mute card.
+   */
+  uint32_t atr_len;
+  /*
+   ATR of the card that came.
+   */
+  uint8_t atr[36];
+  /*
+   Name of the reader: UTF-8, ends with a NUL.
+   */
+  char reader[256];
+} cw_reader_event;
+
+/*
+ One command and what came of it.
+ */
+typedef struct cw_trace {
+  /*
+   `sizeof(cw_trace)` of the library; use no field beyond it.
+   */
+  uint32_t struct_size;
+  /*
+   Time until the response, in microseconds.
+   */
+  uint32_t micros;
+  /*
+   The command in words, such as "80 CA 9F 7F GET DATA, Ne 256"; of its data only what is public. "reset" for a reset.
+   */
+  const char *command_text;
+  /*
+   The response in words, such as "9000 (done), 42 bytes", or why there is none.
+   */
+  const char *response_text;
+  /*
+   The command; NULL for a reset, and without `CW_TRACE_BYTES`.
+   */
+  const uint8_t *command;
+  /*
+   Length of the command, in bytes.
+   */
+  size_t command_len;
+  /*
+   The response with its status word, or the ATR; NULL when there is none, and without `CW_TRACE_BYTES`.
+   */
+  const uint8_t *response;
+  /*
+   Length of the response, in bytes.
+   */
+  size_t response_len;
+} cw_trace;
+
+/*
+ Hears each command after it was answered or failed: command by command as they go over the line, GET RESPONSE and corrected Le
+ too. Called by the thread that is in a call with the session; all pointers are good until it returns. It does not throw and
+ does not jump out; a call with the same session ends with `CW_REENTRANT`.
+ */
+typedef void (CW_CALL *cw_trace_fn)(void *user, const struct cw_trace *trace);
+
+/*
+ An AID: `length` 5 to 16, or 0 for none.
+ */
+typedef struct cw_aid {
+  /*
+   Number of bytes that count.
+   */
+  uint8_t length;
+  /*
+   The bytes; those behind `length` are not looked at, and are zero in results.
+   */
+  uint8_t bytes[16];
+} cw_aid;
+
+/*
+ One key of a security domain (GPCS 2.3.1 table 11-30). It does not grow.
+ */
+typedef struct cw_key_information {
+  /*
+   Key version.
+   */
+  uint8_t kvn;
+  /*
+   Key identifier.
+   */
+  uint8_t kid;
+  /*
+   Type of its first component: 80 to 84 DES, 88 AES, A0 to A8 RSA, B0 to B8 EC.
+   */
+  uint8_t key_type;
+  /*
+   Zero.
+   */
+  uint8_t reserved;
+  /*
+   Length of its first component, in bytes.
+   */
+  uint16_t length;
+} cw_key_information;
+
+/*
+ What a card says of itself. What it does not tell is zero.
+ */
+typedef struct cw_card_data {
+  /*
+   Set it to `sizeof(cw_card_data)`.
+   */
+  uint32_t struct_size;
+  /*
+   Number of keys in `keys`, at most 32.
+   */
+  uint32_t key_count;
+  /*
+   AID of the selected security domain.
+   */
+  struct cw_aid domain;
+  /*
+   `i` of SCP01, SCP02, SCP03, SCP11 from the card recognition data, 0 where the card does not have the protocol.
+   */
+  uint8_t i_scp01;
+  /*
+   As above.
+   */
+  uint8_t i_scp02;
+  /*
+   As above.
+   */
+  uint8_t i_scp03;
+  /*
+   As above.
+   */
+  uint8_t i_scp11;
+  /*
+   GlobalPlatform version, such as 2, 3, 1.
+   */
+  uint8_t version[3];
+  /*
+   Length of the CPLC data: 42, or 0.
+   */
+  uint8_t cplc_len;
+  /*
+   CPLC data.
+   */
+  uint8_t cplc[42];
+  /*
+   Length of the issuer identification number, in bytes; it is read only where the CPLC data holds no serial number.
+   */
+  uint8_t iin_len;
+  /*
+   Length of the card image number, in bytes; read as `iin` is.
+   */
+  uint8_t cin_len;
+  /*
+   Issuer identification number.
+   */
+  uint8_t iin[16];
+  /*
+   Card image number.
+   */
+  uint8_t cin[32];
+  /*
+   Identity under which the journal knows the card: printable ASCII, ends with a NUL; empty where it has none.
+   */
+  char identity[132];
+  /*
+   Keys of the security domain.
+   */
+  struct cw_key_information keys[32];
+} cw_card_data;
+
+/*
+ One step of the derivation of a card's own key.
+ */
+typedef struct cw_key_derivation {
+  /*
+   `sizeof(cw_key_derivation)`.
+   */
+  uint32_t struct_size;
+  /*
+   `CW_SCHEME_EMV`, `CW_SCHEME_VISA2`, `CW_SCHEME_KDF3` or `CW_SCHEME_PBOC`.
+   */
+  uint32_t scheme;
+  /*
+   Which key of the set comes out: 1 Key-ENC, 2 Key-MAC, 3 Key-DEK; 0 for PBOC.
+   */
+  uint32_t purpose;
+  /*
+   Number of bytes in `factor`: 10 of key diversification data, or 8 for PBOC.
+   */
+  uint32_t factor_len;
+  /*
+   What it is derived with.
+   */
+  uint8_t factor[16];
+} cw_key_derivation;
+
+/*
+ A key by name.
+ */
+typedef struct cw_key_ref {
+  /*
+   `sizeof(cw_key_ref)`.
+   */
+  uint32_t struct_size;
+  /*
+   Zero.
+   */
+  uint32_t reserved;
+  /*
+   What the key service calls the key at the root.
+   */
+  const char *name;
+  /*
+   The derivations, from the root key to the one that is meant.
+   */
+  const struct cw_key_derivation *steps;
+  /*
+   Number of derivations; 0 for the root key itself.
+   */
+  size_t step_count;
+} cw_key_ref;
+
+/*
+ One question to a key service. The `CW_KEYS_` numbers say what each operation is given and what it answers; fields that an
+ operation does not name are zero.
+ */
+typedef struct cw_key_request {
+  /*
+   `sizeof(cw_key_request)`.
+   */
+  uint32_t struct_size;
+  /*
+   One of `CW_KEYS_SCP02_SESSION` to `CW_KEYS_MAC`. New ones may come: answer those that you do not know with
+   `CW_KEY_SERVICE`.
+   */
+  uint32_t operation;
+  /*
+   The keys.
+   */
+  const struct cw_key_ref *keys;
+  /*
+   Number of keys.
+   */
+  size_t key_count;
+  /*
+   What the operation is about.
+   */
+  const uint8_t *data;
+  /*
+   Length of `data`, in bytes.
+   */
+  size_t data_len;
+  /*
+   What a card challenge is derived with.
+   */
+  const uint8_t *challenge_data;
+  /*
+   Length of `challenge_data`, in bytes.
+   */
+  size_t challenge_data_len;
+  /*
+   Length of the card challenge that is asked for, in bytes; 0 for none.
+   */
+  size_t challenge_len;
+  /*
+   A session key, secret: do not log it.
+   */
+  const uint8_t *session_dek;
+  /*
+   Length of `session_dek`, in bytes.
+   */
+  size_t session_dek_len;
+  /*
+   CLA INS P1 P2.
+   */
+  uint8_t header[4];
+  /*
+   Zero.
+   */
+  uint8_t reserved[4];
+  /*
+   First block of a MAC.
+   */
+  uint8_t iv[8];
+} cw_key_request;
+
+/*
+ A key service's answer. It is zero before; the operation says what is to be filled in. It holds keys: the library wipes its
+ own.
+ */
+typedef struct cw_key_answer {
+  /*
+   `sizeof(cw_key_answer)`; a callback uses no field beyond it.
+   */
+  uint32_t struct_size;
+  /*
+   `CW_KEY_TDES` or `CW_KEY_AES`.
+   */
+  uint32_t key_kind;
+  /*
+   Length of the key that went into `output`, in bytes.
+   */
+  uint32_t key_len;
+  /*
+   Length of each session key, in bytes.
+   */
+  uint32_t session_key_len;
+  /*
+   S-ENC.
+   */
+  uint8_t session_enc[32];
+  /*
+   S-MAC.
+   */
+  uint8_t session_mac[32];
+  /*
+   S-RMAC.
+   */
+  uint8_t session_rmac[32];
+  /*
+   Session DEK of SCP02.
+   */
+  uint8_t session_dek[32];
+  /*
+   Card challenge.
+   */
+  uint8_t card_challenge[16];
+  /*
+   Key check value.
+   */
+  uint8_t kcv[3];
+  /*
+   Zero.
+   */
+  uint8_t reserved[1];
+  /*
+   Length of `output`, in bytes.
+   */
+  uint32_t output_len;
+  /*
+   What the operation produces.
+   */
+  uint8_t output[256];
+  /*
+   Why the service refuses or cannot be reached, for the error message: UTF-8, at most 127 bytes, ends with a NUL. No secret.
+   */
+  char reason[128];
+} cw_key_answer;
+
+/*
+ Answers one question of the library to the program's key service; blocks until it has.
+
+ Called by the thread that is in a call which uses the handle: by several at the same time when several threads use it. `request`
+ and `answer` are good until the callback returns. It returns `CW_OK`, or `CW_KEY_NOT_FOUND`, `CW_KEY_MISFIT`,
+ `CW_KEY_REFUSED` (policy), `CW_KEY_UNAVAILABLE` (the same request may be asked again), or `CW_KEY_SERVICE` (it cannot do this).
+ The same request must get the same answer. It does not throw and does not jump out; it may call this library, but not with the
+ session or process that it serves.
+ */
+typedef cw_status (CW_CALL *cw_key_request_fn)(void *user, const struct cw_key_request *request, struct cw_key_answer *answer);
+
+/*
+ The program's own key service: an HSM or a line to one.
+ */
+typedef struct cw_key_service {
+  /*
+   Set it to `sizeof(cw_key_service)`.
+   */
+  uint32_t struct_size;
+  /*
+   Zero.
+   */
+  uint32_t flags;
+  /*
+   Answers questions.
+   */
+  cw_key_request_fn answer;
+  /*
+   Handed to the callback, and not looked at otherwise.
+   */
+  void *user;
+} cw_key_service;
+
+/*
  A key set that the card may hold.
  */
 typedef struct cw_key_candidate {
@@ -410,20 +1167,6 @@ typedef struct cw_key_candidate {
 } cw_key_candidate;
 
 /*
- An AID: `length` 5 to 16, or 0 for none.
- */
-typedef struct cw_aid {
-  /*
-   Number of bytes that count.
-   */
-  uint8_t length;
-  /*
-   The bytes; those behind `length` are not looked at, and are zero in results.
-   */
-  uint8_t bytes[16];
-} cw_aid;
-
-/*
  How a secure channel is to be opened.
  */
 typedef struct cw_open_options {
@@ -436,7 +1179,8 @@ typedef struct cw_open_options {
    */
   uint32_t security_level;
   /*
-   Eight random bytes from a generator fit for keys, new for each call. All zero is refused.
+   Host challenge. All zero has the library draw it from the system's generator, as it should be; anything else is taken as
+   it is and must be random and new for each call.
    */
   uint8_t host_challenge[8];
   /*
@@ -657,6 +1401,566 @@ typedef struct cw_install {
 } cw_install;
 
 /*
+ Data for STORE DATA (GPCS 2.3.1 11.11).
+ */
+typedef struct cw_store_data {
+  /*
+   Set it to `sizeof(cw_store_data)`.
+   */
+  uint32_t struct_size;
+  /*
+   One of `CW_STRUCTURE_OWN` to `CW_STRUCTURE_BER_TLV`.
+   */
+  uint32_t structure;
+  /*
+   One of `CW_ENCRYPTION_NONE` to `CW_ENCRYPTION_ALL`.
+   */
+  uint32_t encryption;
+  /*
+   Application that gets the data, after INSTALL [for personalization]; length 0 for the security domain of the channel.
+   */
+  struct cw_aid application;
+  /*
+   Zero.
+   */
+  uint8_t reserved[3];
+  /*
+   The data, any length that 256 commands carry; may be NULL when the length is 0.
+   */
+  const uint8_t *data;
+  /*
+   Length of `data`, in bytes.
+   */
+  size_t data_len;
+} cw_store_data;
+
+/*
+ One record of an entity.
+ */
+typedef struct cw_record {
+  /*
+   Set it to `sizeof(cw_record)`.
+   */
+  uint32_t struct_size;
+  /*
+   Zero.
+   */
+  uint32_t reserved;
+  /*
+   Its number.
+   */
+  uint64_t seq;
+  /*
+   The bytes that `cw_entry.body` had.
+   */
+  const uint8_t *body;
+  /*
+   Length of `body`, in bytes.
+   */
+  size_t body_len;
+} cw_record;
+
+/*
+ Takes one record, which it copies; `taker` is what the library handed to `cw_history_fn`.
+ */
+typedef void (CW_CALL *cw_take_record_fn)(void *taker, const struct cw_record *record);
+
+/*
+ Hands all records of an entity to `take`, in the order of their numbers; none is fine.
+
+ Called by the thread that is in a call which uses the handle: by several at the same time when several threads use it. Returns
+ `CW_OK`, or one of `CW_STORE_BUSY` to `CW_STORE_DAMAGED`. It does not throw and does not jump out; it may call this library,
+ but not with the process that it serves.
+ */
+typedef cw_status (CW_CALL *cw_history_fn)(void *user, const char *entity, cw_take_record_fn take, void *taker);
+
+/*
+ One record to be written.
+ */
+typedef struct cw_entry {
+  /*
+   `sizeof(cw_entry)` of the library; use no field beyond it.
+   */
+  uint32_t struct_size;
+  /*
+   Zero.
+   */
+  uint32_t reserved;
+  /*
+   What the record belongs to: 1 to 200 bytes of printable ASCII, such as "card/cplc-..".
+   */
+  const char *entity;
+  /*
+   The bytes to keep. They hold no key.
+   */
+  const uint8_t *body;
+  /*
+   Length of `body`, in bytes, at most 1048576.
+   */
+  size_t body_len;
+} cw_entry;
+
+/*
+ What must still hold when a transaction is written.
+ */
+typedef struct cw_expectation {
+  /*
+   `sizeof(cw_expectation)` of the library; use no field beyond it.
+   */
+  uint32_t struct_size;
+  /*
+   Zero.
+   */
+  uint32_t reserved;
+  /*
+   An entity.
+   */
+  const char *entity;
+  /*
+   Number of its last record, 0 for none.
+   */
+  uint64_t last_seq;
+} cw_expectation;
+
+/*
+ What is written together or not at all.
+ */
+typedef struct cw_transaction {
+  /*
+   `sizeof(cw_transaction)` of the library; use no field beyond it.
+   */
+  uint32_t struct_size;
+  /*
+   Zero.
+   */
+  uint32_t reserved;
+  /*
+   The records, in order.
+   */
+  const struct cw_entry *entries;
+  /*
+   Number of records, at least 1.
+   */
+  size_t entry_count;
+  /*
+   The expectations.
+   */
+  const struct cw_expectation *expectations;
+  /*
+   Number of expectations.
+   */
+  size_t expectation_count;
+} cw_transaction;
+
+/*
+ Writes all records of a transaction or none, gives them numbers that rise by one, above all numbers given before, and sets
+ `*first_seq` to the first of them.
+
+ `CW_OK` is a promise: the records are on stable storage, and survive a power cut from now on. Only then are commands sent that
+ cannot be undone. `CW_STORE_CONFLICT`, and nothing written, when an expectation does not hold: then somebody else works on
+ the same card. `CW_STORE_IN_DOUBT` when it cannot be told whether they were written. All else as for `cw_history_fn`.
+ */
+typedef cw_status (CW_CALL *cw_commit_fn)(void *user, const struct cw_transaction *transaction, uint64_t *first_seq);
+
+/*
+ A journal that the program keeps itself: a table with the columns number, time, entity and body, to which rows are only
+ added. It has no hash chain.
+ */
+typedef struct cw_store {
+  /*
+   Set it to `sizeof(cw_store)`.
+   */
+  uint32_t struct_size;
+  /*
+   Zero.
+   */
+  uint32_t flags;
+  /*
+   Reads.
+   */
+  cw_history_fn history;
+  /*
+   Writes.
+   */
+  cw_commit_fn commit;
+  /*
+   Handed to the callbacks, and not looked at otherwise.
+   */
+  void *user;
+} cw_store;
+
+/*
+ Attempts to open a secure channel to one card.
+ */
+typedef struct cw_lockout {
+  /*
+   Set it to `sizeof(cw_lockout)`.
+   */
+  uint32_t struct_size;
+  /*
+   Failures in a row: the keys did not fit. Many cards lock after three, some for ever.
+   */
+  uint32_t failures;
+  /*
+   Attempts in a row that the card never answered.
+   */
+  uint32_t unanswered;
+  /*
+   1: another attempt needs `CW_ORDER_OVERRIDE_LOCKOUT`; else 0.
+   */
+  uint32_t locked_out;
+} cw_lockout;
+
+/*
+ A key record of a PBOC application: what WRITE KEY, enciphered and with MAC, puts in front of the key.
+ */
+typedef struct cw_key_record {
+  /*
+   Set it to `sizeof(cw_key_record)`.
+   */
+  uint32_t struct_size;
+  /*
+   Key identifier.
+   */
+  uint8_t kid;
+  /*
+   Right to use it: a security state.
+   */
+  uint8_t use_right;
+  /*
+   Right to change it.
+   */
+  uint8_t change_right;
+  /*
+   Security state after it was used with success; only of master keys.
+   */
+  uint8_t next_state;
+  /*
+   Retry counter: high nibble the most, low nibble what remains.
+   */
+  uint8_t error_counter;
+  /*
+   Zero.
+   */
+  uint8_t reserved[3];
+} cw_key_record;
+
+/*
+ One application for the card. Keys are named as the key service names them, before diversification by the application's serial
+ number.
+ */
+typedef struct cw_application_order {
+  /*
+   Set it to `sizeof(cw_application_order)`.
+   */
+  uint32_t struct_size;
+  /*
+   0, or the sum of `CW_APPLICATION_` numbers.
+   */
+  uint32_t flags;
+  /*
+   What to load, if the card lacks it.
+   */
+  const struct cw_load_file *load_file;
+  /*
+   Module in the load file; length 0 for its first applet.
+   */
+  struct cw_aid module;
+  /*
+   AID that the application gets; length 0 for that of the module.
+   */
+  struct cw_aid instance;
+  /*
+   Version of the load file, with `CW_APPLICATION_VERSION`: major, minor.
+   */
+  uint8_t version[2];
+  /*
+   Zero.
+   */
+  uint8_t reserved[4];
+  /*
+   Parameters of the application: the value of C9. May be NULL when the length is 0.
+   */
+  const uint8_t *parameters;
+  /*
+   Length of `parameters`, in bytes.
+   */
+  size_t parameters_len;
+  /*
+   Master key that the application is born with.
+   */
+  const char *initial_master_key;
+  /*
+   Card master key that it gets.
+   */
+  const char *master_key;
+  /*
+   Maintenance key that it gets.
+   */
+  const char *maintenance_key;
+  /*
+   Record of the master key; NULL for the usual one of PBOC applications (type F9, identifier 00, three tries).
+   */
+  const struct cw_key_record *master_record;
+  /*
+   Record of the maintenance key; NULL for the usual one (type F6, identifier 00, three tries).
+   */
+  const struct cw_key_record *maintenance_record;
+} cw_application_order;
+
+/*
+ What a card is to become.
+ */
+typedef struct cw_order {
+  /*
+   Set it to `sizeof(cw_order)`.
+   */
+  uint32_t struct_size;
+  /*
+   0, or the sum of `CW_ORDER_` numbers.
+   */
+  uint32_t flags;
+  /*
+   Security level of the secure channels: one of `CW_SECURITY_AUTHENTICATED` to `CW_SECURITY_FULL`.
+   */
+  uint32_t security_level;
+  /*
+   One of `CW_CHALLENGE_IGNORE` to `CW_CHALLENGE_REQUIRE`.
+   */
+  uint32_t challenge_policy;
+  /*
+   AID of the issuer security domain; length 0 for the card's own choice.
+   */
+  struct cw_aid domain;
+  /*
+   Zero.
+   */
+  uint8_t reserved[7];
+  /*
+   Key sets of the issuer security domain that the card may have now.
+   */
+  const struct cw_key_candidate *current_keys;
+  /*
+   Number of them, 1 to 64.
+   */
+  size_t current_key_count;
+  /*
+   Key sets that it shall get: the first whose kind fits the card's protocol counts.
+   */
+  const struct cw_key_candidate *new_keys;
+  /*
+   Number of them, 1 to 64; 0 only for `cw_process_new_delete`.
+   */
+  size_t new_key_count;
+  /*
+   The applications, each a job of its own.
+   */
+  const struct cw_application_order *applications;
+  /*
+   Number of them, up to 64.
+   */
+  size_t application_count;
+} cw_order;
+
+/*
+ One object on the card.
+ */
+typedef struct cw_row {
+  /*
+   `sizeof(cw_row)` of the library in events; set it to `sizeof(cw_row)` for `cw_process_row`.
+   */
+  uint32_t struct_size;
+  /*
+   One of `CW_ROW_ISSUER_SECURITY_DOMAIN` to `CW_ROW_LOAD_FILE`.
+   */
+  uint32_t kind;
+  /*
+   One of `CW_APPLICATION_STATUS_NONE` to `CW_APPLICATION_USED`.
+   */
+  uint32_t status;
+  /*
+   Life cycle state, 00 to FF; -1 where the card gives none.
+   */
+  int32_t life_cycle;
+  /*
+   AID.
+   */
+  struct cw_aid aid;
+  /*
+   Zero.
+   */
+  uint8_t reserved[7];
+  /*
+   Life cycle state in the standard's words, ends with a NUL.
+   */
+  char state[24];
+} cw_row;
+
+/*
+ Something that happened on the way.
+ */
+typedef struct cw_event {
+  /*
+   `sizeof(cw_event)` of the library; use no field beyond it.
+   */
+  uint32_t struct_size;
+  /*
+   One of `CW_EVENT_CARD` to `CW_EVENT_STEP`; new ones may come, pass over those that you do not know.
+   */
+  uint32_t kind;
+  /*
+   Words, or NULL.
+   */
+  const char *text;
+  /*
+   How a step came out, in words, or NULL.
+   */
+  const char *outcome;
+  /*
+   Blocks done.
+   */
+  size_t done;
+  /*
+   Blocks in all.
+   */
+  size_t total;
+  /*
+   Objects, or NULL.
+   */
+  const struct cw_row *rows;
+  /*
+   Number of objects.
+   */
+  size_t row_count;
+} cw_event;
+
+/*
+ Hears an event. `event` and what it points to are good until the callback returns. 0 goes on; anything else stops the process
+ between two commands, and the call ends with `CW_CANCELLED`: run again with the same journal, it goes on there. It does not
+ throw and does not jump out; a call with the process or session in use ends with `CW_REENTRANT`.
+ */
+typedef int32_t (CW_CALL *cw_event_fn)(void *user, const struct cw_event *event);
+
+/*
+ Fills `out` with `length` random bytes from a generator fit for keys. 0 for success.
+ */
+typedef int32_t (CW_CALL *cw_random_fn)(void *user, uint8_t *out, size_t length);
+
+/*
+ What a process runs with.
+ */
+typedef struct cw_ports {
+  /*
+   Set it to `sizeof(cw_ports)`.
+   */
+  uint32_t struct_size;
+  /*
+   Zero.
+   */
+  uint32_t flags;
+  /*
+   The card; a secure channel of the session is given up.
+   */
+  struct cw_session *session;
+  /*
+   The keys.
+   */
+  struct cw_keys *keys;
+  /*
+   The journal.
+   */
+  struct cw_journal *journal;
+  /*
+   Hears what happens; may be NULL.
+   */
+  cw_event_fn event;
+  /*
+   Random bytes; NULL for the system's generator, which is what it should be outside of tests.
+   */
+  cw_random_fn random;
+  /*
+   Handed to the two callbacks, and not looked at otherwise.
+   */
+  void *user;
+} cw_ports;
+
+/*
+ What a process wants next. What the pointers lead to is good until the next call with this process.
+ */
+typedef struct cw_question {
+  /*
+   Set it to `sizeof(cw_question)`.
+   */
+  uint32_t struct_size;
+  /*
+   One of `CW_ASK_TRANSMIT` to `CW_ASK_DONE`.
+   */
+  uint32_t kind;
+  /*
+   A command for the card. It may hold a key: do not log it.
+   */
+  const uint8_t *bytes;
+  /*
+   Length of `bytes`, in bytes.
+   */
+  size_t length;
+  /*
+   A key request.
+   */
+  const struct cw_key_request *keys;
+  /*
+   An entity, printable ASCII.
+   */
+  const char *entity;
+  /*
+   What is to be written.
+   */
+  const struct cw_transaction *transaction;
+  /*
+   What happened.
+   */
+  const struct cw_event *event;
+} cw_question;
+
+/*
+ What a process brought about. Its rows are given by `cw_process_row`.
+ */
+typedef struct cw_report {
+  /*
+   Set it to `sizeof(cw_report)`.
+   */
+  uint32_t struct_size;
+  /*
+   2 for SCP02, 3 for SCP03; 0 where no secure channel was needed.
+   */
+  uint32_t protocol;
+  /*
+   Version of the issuer security domain's keys now.
+   */
+  uint8_t kvn;
+  /*
+   1: something had to be done; 0: the card was complete before.
+   */
+  uint8_t changed;
+  /*
+   Zero.
+   */
+  uint8_t reserved[2];
+  /*
+   Number of objects that were on the card before.
+   */
+  uint32_t before_count;
+  /*
+   Number of objects that are on the card now.
+   */
+  uint32_t after_count;
+  /*
+   Identity of the card: printable ASCII, ends with a NUL.
+   */
+  char card[132];
+} cw_report;
+
+/*
  Done.
  */
 #define CW_OK 0
@@ -852,6 +2156,92 @@ typedef struct cw_install {
 #define CW_KEY_SERVICE 415
 
 /*
+ The card was torn out, or the line to it broke: what was under way is not known. Put the same card back and run again with the
+ same journal and order: the card is asked then.
+ */
+#define CW_INTERRUPTED 501
+
+/*
+ A step needs a person: `cw_last_error` says which one and why. Run again with `CW_ORDER_RELEASE_QUARANTINE` when it may go on.
+ */
+#define CW_QUARANTINED 502
+
+/*
+ Too many failed authentications of this card: nothing was tried. Another attempt may lock it for ever.
+ */
+#define CW_LOCKED_OUT 503
+
+/*
+ Another card than the one that the run began with, or a damaged answer: its keys were left as they are.
+ */
+#define CW_OTHER_CARD 504
+
+/*
+ Card and record do not go together, or the order and one of them; nothing was sent that changes the card.
+ */
+#define CW_CONTRADICTION 505
+
+/*
+ The card has nothing that tells it from others: an issue that is interrupted could not be resumed.
+ */
+#define CW_NO_IDENTITY 506
+
+/*
+ There is nothing of this AID on the card, or in its record.
+ */
+#define CW_NOT_FOUND 507
+
+/*
+ A guard: what is to be deleted is in use. `CW_DELETE_FORCE` overrides some.
+ */
+#define CW_GUARDED 508
+
+/*
+ The card does not list what has to be known, or at the end not what it should hold.
+ */
+#define CW_NOT_PROVED 509
+
+/*
+ A question of the process was not answered, or answered with something that belongs to another one.
+ */
+#define CW_OUT_OF_TURN 510
+
+/*
+ Another writer worked on the same card.
+ */
+#define CW_STORE_CONFLICT 601
+
+/*
+ Others kept the store locked; nothing was written.
+ */
+#define CW_STORE_BUSY 602
+
+/*
+ No room; nothing was written.
+ */
+#define CW_STORE_FULL 603
+
+/*
+ The store failed; nothing was written.
+ */
+#define CW_STORE_FAILED 604
+
+/*
+ Whether the records were written is not known: open the journal again and run again.
+ */
+#define CW_STORE_IN_DOUBT 605
+
+/*
+ The file cannot be opened: it is not there, is something else, or the system does not let this program at it.
+ */
+#define CW_STORE_FILE 606
+
+/*
+ The journal is damaged or was changed: `cw_last_error` names the place.
+ */
+#define CW_STORE_DAMAGED 607
+
+/*
  An error in this library: please report what `cw_last_error` says. A handle that was in use is poisoned.
  */
 #define CW_INTERNAL 901
@@ -913,9 +2303,100 @@ cw_status CW_CALL cw_response_apdu_encode(const struct cw_response_apdu *respons
 cw_status CW_CALL cw_response_apdu_parse(const uint8_t *bytes, size_t length, struct cw_response_apdu *out);
 
 /*
+ Begins a session over callbacks, which are copied. Nothing is sent to the card.
+ */
+cw_status CW_CALL cw_session_new(const struct cw_transport *transport, struct cw_session **out);
+
+/*
+ Ends a session; NULL is fine. Nothing is sent to the card. A session in use is not freed: `CW_BUSY`, `CW_REENTRANT`.
+ */
+cw_status CW_CALL cw_session_free(struct cw_session *session);
+
+/*
+ Gives the secure channel up; what follows goes to the card unprotected. Nothing is sent. Without a channel it does nothing.
+ */
+cw_status CW_CALL cw_session_close(struct cw_session *session);
+
+/*
+ Resets the card, which closes the secure channel, and gives the ATR; `capacity` must be at least 33.
+ */
+cw_status CW_CALL cw_session_reset(struct cw_session *session, uint8_t *atr, size_t capacity, size_t *atr_len);
+
+/*
+ Hands out the names of the readers that are plugged in; none is fine.
+
+ All functions for readers end with `CW_UNSUPPORTED` in a library that was built without PC/SC, and with `CW_NO_SERVICE` when the
+ service does not run.
+ */
+cw_status CW_CALL cw_reader_list(cw_reader_fn reader,
+                         void *user);
+
+/*
+ Connects to the card in a reader and begins a session with it. `options` may be NULL: exclusive, any protocol, no waiting.
+
+ `reader` is a name that `cw_reader_list` gave. `cw_session_free` resets the card and lets it go.
+ */
+cw_status CW_CALL cw_session_new_reader(const char *reader,
+                                const struct cw_reader_options *options,
+                                struct cw_session **out);
+
+/*
+ Begins to watch. The readers and cards that are there are told as if they came now.
+ */
+cw_status CW_CALL cw_reader_watcher_new(struct cw_reader_watcher **out);
+
+/*
+ Waits for the next event, at most `timeout_ms` milliseconds; `CW_READER_NOTHING` when none came.
+ */
+cw_status CW_CALL cw_reader_watcher_next(struct cw_reader_watcher *watcher, uint32_t timeout_ms, struct cw_reader_event *out);
+
+/*
+ Ends a watcher; NULL is fine. One that another thread waits with is not freed: `CW_BUSY`.
+ */
+cw_status CW_CALL cw_reader_watcher_free(struct cw_reader_watcher *watcher);
+
+/*
+ Sets who hears of each command of this session; NULL for nobody. `flags` is 0 or `CW_TRACE_BYTES`. What `user` points to must
+ live as long as the session, or until another one is set.
+ */
+cw_status CW_CALL cw_session_set_trace(struct cw_session *session,
+                               cw_trace_fn trace,
+                               void *user,
+                               uint32_t flags);
+
+/*
+ Sends one command and gives the whole response: data, then SW1-SW2. Any status word of the card is a success of the call.
+
+ `flags` is 0 or `CW_EXCHANGE_SECURE`. GET RESPONSE, a wrong Le and command chaining are done on the way. `capacity` must be at
+ least `ne` + 2; a card that sends more ends the call with `CW_RESPONSE_TOO_LONG`, after it executed the command. A SELECT or
+ another command outside of the channel may close the channel on the card without this library knowing: open it again then.
+ */
+cw_status CW_CALL cw_session_exchange(struct cw_session *session,
+                              const struct cw_command_apdu *command,
+                              uint32_t flags,
+                              uint8_t *response,
+                              size_t capacity,
+                              size_t *response_len);
+
+/*
+ Selects a security domain and reads CPLC data, card recognition data and key information: SELECT and three GET DATA, and two more on
+ a card without a serial number. `domain` may be NULL for the issuer security domain. A secure channel is given up.
+ */
+cw_status CW_CALL cw_session_read_card_data(struct cw_session *session,
+                                    const struct cw_aid *domain,
+                                    struct cw_card_data *out);
+
+/*
  A key service without keys.
  */
 cw_status CW_CALL cw_keys_new(struct cw_keys **out);
+
+/*
+ A key service of the program's own. The callback and `user` are copied; what `user` points to must live until the handle is
+ freed and the last call that uses it has returned.
+ */
+cw_status CW_CALL cw_keys_new_service(const struct cw_key_service *service,
+                              struct cw_keys **out);
 
 /*
  Adds a key, or replaces the one of this name. A length that the kind does not have ends with `CW_KEY_MISFIT`.
@@ -932,19 +2413,12 @@ cw_status CW_CALL cw_keys_add(struct cw_keys *keys,
 cw_status CW_CALL cw_keys_free(struct cw_keys *keys);
 
 /*
- Begins a session over callbacks, which are copied. Nothing is sent to the card.
+ Asks a key service one question, as the library itself does: so that a program's own key service can hand on what it does not
+ hold itself. Wipe `out` when it is no longer needed.
  */
-cw_status CW_CALL cw_session_new(const struct cw_transport *transport, struct cw_session **out);
-
-/*
- Ends a session; NULL is fine. Nothing is sent to the card. A session in use is not freed: `CW_BUSY`, `CW_REENTRANT`.
- */
-cw_status CW_CALL cw_session_free(struct cw_session *session);
-
-/*
- Resets the card, which closes the secure channel, and gives the ATR; `capacity` must be at least 33.
- */
-cw_status CW_CALL cw_session_reset(struct cw_session *session, uint8_t *atr, size_t capacity, size_t *atr_len);
+cw_status CW_CALL cw_keys_answer(struct cw_keys *keys,
+                         const struct cw_key_request *request,
+                         struct cw_key_answer *out);
 
 /*
  Selects a security domain and opens a secure channel to it: SELECT, INITIALIZE UPDATE and, only when one of the
@@ -1006,6 +2480,185 @@ cw_status CW_CALL cw_session_load(struct cw_session *session,
  INSTALL [for install and make selectable] in the open channel.
  */
 cw_status CW_CALL cw_session_install(struct cw_session *session, const struct cw_install *install);
+
+/*
+ Deletes an application or load file in the open channel. `flags` is 0 or `CW_DELETE_RELATED`.
+
+ `found` may be NULL; it becomes 1, or 0 when there was nothing of this AID on the card, which is no error: a DELETE that is
+ repeated ends that way.
+ */
+cw_status CW_CALL cw_session_delete(struct cw_session *session,
+                            const struct cw_aid *aid,
+                            uint32_t flags,
+                            int32_t *found);
+
+/*
+ Sets the life cycle state (GPCS 2.3.1 tables 11-3 to 11-6) of `target`, one of `CW_TARGET_CARD` to
+ `CW_TARGET_DOMAIN_AND_APPLICATIONS`.
+
+ `aid` is NULL for the card. Of the state of another application only bit 8 counts: 80 locks it, 00 unlocks it. A card that is
+ set to FF (TERMINATED) is lost: that needs `CW_IRREVERSIBLE` in `flags`, which is 0 otherwise.
+ */
+cw_status CW_CALL cw_session_set_status(struct cw_session *session,
+                                uint32_t target,
+                                const struct cw_aid *aid,
+                                uint8_t state,
+                                uint32_t flags);
+
+/*
+ Sends data to a security domain or application in as many STORE DATA commands as it takes.
+
+ `response` may be NULL: the last command then asks for no response data. Otherwise `capacity` must be at least 256, and
+ `*response_len` becomes the length of the response data, without a status word.
+ */
+cw_status CW_CALL cw_session_store_data(struct cw_session *session,
+                                const struct cw_store_data *data,
+                                uint8_t *response,
+                                size_t capacity,
+                                size_t *response_len);
+
+/*
+ Puts a key set into the security domain of the open channel, and verifies the check values that the card computed.
+
+ `new_keys` names the key or master key in `keys`; its `kvn` is the version that the set gets, 0 for that of the set which the
+ channel was opened with. Without `CW_PUT_KEYS_ADD` that set is replaced. Initial keys (version FF) vanish when the first set
+ comes, which gets version 01; this needs `CW_IRREVERSIBLE`.
+
+ When the answer is lost (`cw_error.in_doubt`), open the channel again with both key sets as candidates: the one that fits
+ tells which is on the card. Nothing authenticates the key diversification data that the keys are derived with; `cw_process_run`
+ has them shown twice before it puts keys.
+ */
+cw_status CW_CALL cw_session_put_keys(struct cw_session *session,
+                              struct cw_keys *keys,
+                              const struct cw_key_candidate *new_keys,
+                              uint32_t flags);
+
+/*
+ Opens the journal in a file (SQLite), and makes it when it is not there. Its chain of records is verified. One program at a time
+ writes to a file. `path` is UTF-8.
+ */
+cw_status CW_CALL cw_journal_open(const char *path,
+                          struct cw_journal **out);
+
+/*
+ A journal that the program keeps itself. The callbacks and `user` are copied; what `user` points to must live until the handle is
+ freed and the last call that uses it has returned.
+ */
+cw_status CW_CALL cw_journal_new_store(const struct cw_store *store,
+                               struct cw_journal **out);
+
+/*
+ Closes a journal; NULL is fine. A process under way goes on.
+ */
+cw_status CW_CALL cw_journal_free(struct cw_journal *journal);
+
+/*
+ Tells how many attempts to open a secure channel to a card failed in a row. `card` is its identity, as `cw_card_data` and
+ `cw_report` give it; a card that the journal does not know has none.
+ */
+cw_status CW_CALL cw_journal_lockout(struct cw_journal *journal,
+                             const char *card,
+                             struct cw_lockout *out);
+
+/*
+ A process that makes of a card what the order says, whatever was done before. Load files are shared; all else is copied.
+ */
+cw_status CW_CALL cw_process_new_issue(const struct cw_order *order,
+                               struct cw_process **out);
+
+/*
+ A process that deletes an application or load file from a card, with the keys of an order; its applications do not count.
+
+ What depends on the object, and an application that is personalized, are deleted only with `CW_DELETE_FORCE` in `flags`, which
+ is 0 otherwise; without it the process ends with `CW_GUARDED`.
+ */
+cw_status CW_CALL cw_process_new_delete(const struct cw_order *order,
+                                const struct cw_aid *aid,
+                                uint32_t flags,
+                                struct cw_process **out);
+
+/*
+ A process that records that an application which was issued to the card was used. It opens no secure channel and asks no keys.
+ */
+cw_status CW_CALL cw_process_new_use(const struct cw_aid *application,
+                             struct cw_process **out);
+
+/*
+ Ends a process; NULL is fine.
+ */
+cw_status CW_CALL cw_process_free(struct cw_process *process);
+
+/*
+ Drives a process to its end, from its first question or from where `cw_process_next` has left it.
+
+ The status is that of the process: `CW_OK` when everything is proved to be on the card, `CW_INTERRUPTED` when the card was
+ torn out. `keys` may be NULL for a process that asks none. The session, and the process, are in use until it returns.
+ */
+cw_status CW_CALL cw_process_run(struct cw_process *process,
+                         const struct cw_ports *ports);
+
+/*
+ Tells what a process wants next. The same question stays open until it is answered; events come once each.
+
+ When the process has failed, the status is its own (`CW_INTERRUPTED`, `CW_WRONG_KEYS` and so on), as `cw_process_run` would give
+ it; with `CW_OK` and `CW_ASK_DONE` everything is proved to be on the card.
+ */
+cw_status CW_CALL cw_process_next(struct cw_process *process,
+                          struct cw_question *out);
+
+/*
+ Answers `CW_ASK_TRANSMIT` with the card's response and its status word, `CW_ASK_RESET` with the ATR, `CW_ASK_RANDOM` with 8 bytes.
+ `flags` is 0, or `CW_TRANSPORT_EXTENDED` with an ATR when extended length fields pass from now on.
+ */
+cw_status CW_CALL cw_process_answer_bytes(struct cw_process *process,
+                                  const uint8_t *bytes,
+                                  size_t length,
+                                  uint32_t flags);
+
+/*
+ Answers `CW_ASK_KEYS`. `answer` may be wiped afterwards.
+ */
+cw_status CW_CALL cw_process_answer_keys(struct cw_process *process, const struct cw_key_answer *answer);
+
+/*
+ Answers `CW_ASK_HISTORY` with all records of the entity, in the order of their numbers. `records` may be NULL when `count` is 0.
+ */
+cw_status CW_CALL cw_process_answer_history(struct cw_process *process,
+                                    const struct cw_record *records,
+                                    size_t count);
+
+/*
+ Answers `CW_ASK_COMMIT`: all records of the transaction are on stable storage, with numbers that rise by one from `first_seq`.
+ */
+cw_status CW_CALL cw_process_answer_committed(struct cw_process *process,
+                                      uint64_t first_seq);
+
+/*
+ Answers the open question with a failure: for card questions one of `CW_CARD_REMOVED` to `CW_LINE_LOST` or `CW_TRANSPORT`, with
+ `delivery` as in `cw_answer`; for `CW_ASK_KEYS` one of `CW_KEY_NOT_FOUND` to `CW_KEY_SERVICE`; for the journal one of
+ `CW_STORE_CONFLICT` to `CW_STORE_DAMAGED`.
+
+ `reason` may be NULL: words for the error message, without a secret. The process then ends or goes on as it must: ask for
+ its next question.
+ */
+cw_status CW_CALL cw_process_answer_failure(struct cw_process *process,
+                                    cw_status status,
+                                    uint32_t delivery,
+                                    const char *reason);
+
+/*
+ Tells what a process brought about that has ended with `CW_OK`.
+ */
+cw_status CW_CALL cw_process_report(struct cw_process *process, struct cw_report *out);
+
+/*
+ Gives one object that is on the card after a process that has ended with `CW_OK`: `cw_report.after_count` of them, counted from 0;
+ with `before` 1 one that was there before it. `CW_OUT_OF_RANGE` behind the last one.
+ */
+cw_status CW_CALL cw_process_row(struct cw_process *process,
+                         uint32_t before,
+                         size_t index,
+                         struct cw_row *out);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -112,7 +112,6 @@ int main(int argc, char **argv)
     memset(&options, 0, sizeof options);
     options.struct_size = sizeof options;
     options.security_level = CW_SECURITY_C_DECRYPTION;
-    memcpy(options.host_challenge, "not4real", 8); /* take eight random bytes */
     options.candidates = &candidate;
     options.candidate_count = 1;
     memset(&opened, 0, sizeof opened);

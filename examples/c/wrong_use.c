@@ -234,8 +234,11 @@ static void channels(struct reader *reader, cw_keys *keys, const char *cap)
     candidate.scheme = CW_SCHEME_AS_IS;
     expect(cw_session_open(session, keys, &options, NULL), CW_NULL, "a candidate without a name");
     candidate.key_name = "wrong";
-    expect(cw_session_open(session, keys, &options, NULL), CW_BAD_VALUE, "a host challenge of zeros");
-    memcpy(options.host_challenge, "not4real", 8);
+    candidate.scheme = CW_SCHEME_EMV;
+    expect(cw_session_open(session, keys, &options, NULL), CW_KEY_MISFIT, "an AES key for a scheme of triple DES");
+    candidate.scheme = CW_SCHEME_PBOC;
+    expect(cw_session_open(session, keys, &options, NULL), CW_BAD_VALUE, "a scheme that opens no channel");
+    candidate.scheme = CW_SCHEME_AS_IS;
     options.security_level = 0x02;
     expect(cw_session_open(session, keys, &options, NULL), CW_SECURITY_LEVEL, "an unknown security level");
     options.security_level = CW_SECURITY_C_MAC;
@@ -318,7 +321,6 @@ static void removal(cw_keys *keys)
     memset(&options, 0, sizeof options);
     options.struct_size = sizeof options;
     options.security_level = CW_SECURITY_FULL;
-    memcpy(options.host_challenge, "not4real", 8);
     options.candidates = &candidate;
     options.candidate_count = 1;
 

@@ -1,9 +1,8 @@
 //! Commands and responses, coded and read (ISO 7816-4 5.1).
 
-use cardwright_apdu::{Class, CommandApduRef, Instruction, LengthForm, Ne, ResponseApduRef};
+use cardwright_apdu::{CommandApduRef, LengthForm, ResponseApduRef};
 
 use crate::boundary::boundary;
-use crate::failure::Failure;
 use crate::input;
 use crate::plain::{self, Out, plain};
 use crate::status::cw_status;
@@ -73,22 +72,7 @@ pub unsafe extern "system" fn cw_command_apdu_encode(
         // SAFETY: the header asks for a struct of `struct_size` readable bytes.
         let command = unsafe { plain::read(command)? };
         // SAFETY: the header asks for `nc` readable bytes at `data`.
-        let data = unsafe { input::bytes(command.data, command.nc, 65535, "data")? };
-        let ne = Ne::new(command.ne).ok_or_else(|| Failure::value("ne is at most 65536"))?;
-        let form = match command.extended {
-            0 => LengthForm::Shortest,
-            1 => LengthForm::Extended,
-            _ => return Err(Failure::value("extended is 0 or 1")),
-        };
-        let command = CommandApduRef {
-            cla: Class(command.cla),
-            ins: Instruction(command.ins),
-            p1: command.p1,
-            p2: command.p2,
-            data,
-            ne,
-            form,
-        };
+        let command = unsafe { command.get()? };
         // A command that carries a key is wiped here; the caller's copies are the caller's.
         let bytes = zeroize::Zeroizing::new(command.to_bytes()?);
         // SAFETY: the header asks for `capacity` writable bytes and a writable length.

@@ -5,6 +5,9 @@ use cardwright_apdu::{
 };
 use cardwright_gp::load_file::CapError;
 use cardwright_gp::{CardFault, ChannelError, Error, LoadFileError};
+use cardwright_issuance::job::JobError;
+use cardwright_issuance::remote::IssueError;
+use cardwright_issuance::store::{Place, StoreError};
 use cardwright_keys::KeyError;
 
 use crate::status::*;
@@ -47,7 +50,7 @@ impl Failure {
         self
     }
 
-    fn doubtful(mut self, in_doubt: bool) -> Self {
+    pub(crate) fn doubtful(mut self, in_doubt: bool) -> Self {
         self.in_doubt = in_doubt;
         self
     }
@@ -176,9 +179,104 @@ impl From<Error> for Failure {
             Error::LoadFile(error) => (error.into(), ""),
             Error::KeyVersion { .. } => (Self::new(CW_BAD_VALUE, ""), ""),
             Error::Unsupported { .. } => (Self::new(CW_UNSUPPORTED, ""), ""),
+            Error::Structure { offset, .. } => (Self::new(CW_BAD_VALUE, "").at(Some(offset)), ""),
+            Error::Irreversible { .. } => (Self::new(CW_BAD_VALUE, ""), ""),
             _ => (Self::new(CW_INTERNAL, ""), ""),
         };
         Self { message, in_doubt, ..failure.of(command) }
+    }
+}
+
+impl From<cardwright_cos::Error> for Failure {
+    fn from(error: cardwright_cos::Error) -> Self {
+        use cardwright_cos::Error;
+        let (message, in_doubt) = (error.to_string(), error.is_in_doubt());
+        let mut failure = match error {
+            Error::WrongKey { .. } | Error::Locked => Self::new(CW_REFUSED, "").of("EXTERNAL AUTHENTICATE"),
+            Error::Refused { command, sw } => {
+                let mut failure = Self::new(CW_REFUSED, "").of(command);
+                failure.sw = sw.0;
+                failure
+            }
+            Error::Length { command, .. } => Self::new(CW_CARD_FAULT, "").of(command),
+            Error::Transport { command, source } => Self::from(source).of(command),
+            Error::Keys(error) => error.into(),
+            _ => Self::new(CW_INTERNAL, ""),
+        };
+        failure.message = message;
+        failure.in_doubt = in_doubt;
+        failure
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let status = match &error {
+            StoreError::Conflict { .. } | StoreError::Superseded { .. } => CW_STORE_CONFLICT,
+            StoreError::Busy { .. } => CW_STORE_BUSY,
+            StoreError::Full => CW_STORE_FULL,
+            StoreError::InDoubt { .. } | StoreError::Poisoned => CW_STORE_IN_DOUBT,
+            StoreError::NoFile { .. }
+            | StoreError::NotAFile { .. }
+            | StoreError::NoPermission { .. }
+            | StoreError::Foreign { .. }
+            | StoreError::NewerSchema { .. } => CW_STORE_FILE,
+            StoreError::Truncated { .. } | StoreError::Damaged { .. } | StoreError::BrokenChain { .. } => {
+                CW_STORE_DAMAGED
+            }
+            _ => CW_STORE_FAILED,
+        };
+        let offset = match &error {
+            StoreError::Damaged { place: Place::Byte { offset }, .. } => usize::try_from(*offset).ok(),
+            _ => None,
+        };
+        let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
+        Self::new(status, format!("{error}{source}")).at(offset)
+    }
+}
+
+impl From<JobError> for Failure {
+    fn from(error: JobError) -> Self {
+        match error {
+            JobError::Store(error) => error.into(),
+            error @ JobError::AttemptsSpent { .. } => Self::new(CW_QUARANTINED, error.to_string()),
+            // The records of a card do not follow from one another.
+            error => Self::new(CW_STORE_DAMAGED, error.to_string()),
+        }
+    }
+}
+
+impl From<IssueError> for Failure {
+    fn from(error: IssueError) -> Self {
+        let status = match &error {
+            IssueError::WrongKeys { .. } => CW_WRONG_KEYS,
+            IssueError::LockedOut { .. } => CW_LOCKED_OUT,
+            IssueError::NoIdentity => CW_NO_IDENTITY,
+            IssueError::OtherCard { .. } | IssueError::OtherKeyData { .. } | IssueError::OtherSerialNumber { .. } => {
+                CW_OTHER_CARD
+            }
+            IssueError::OtherVersion { .. }
+            | IssueError::OtherLoadFile { .. }
+            | IssueError::Contradiction { .. }
+            | IssueError::Locked { .. }
+            | IssueError::OrderChanged { .. } => CW_CONTRADICTION,
+            IssueError::NotListed { .. } | IssueError::NotProved { .. } => CW_NOT_PROVED,
+            IssueError::Level { .. } => CW_SECURITY_LEVEL,
+            IssueError::NoDiversificationData | IssueError::NoSerialNumber { .. } => CW_CARD_FAULT,
+            IssueError::NotIssued { .. } | IssueError::NotOnCard { .. } => CW_NOT_FOUND,
+            IssueError::IssuerSecurityDomain { .. }
+            | IssueError::HasDependants { .. }
+            | IssueError::Personalized { .. } => CW_GUARDED,
+            IssueError::NoNewKeys { .. } => CW_NO_KEYS,
+            _ => CW_INTERNAL,
+        };
+        match error {
+            IssueError::Gp(error) => error.into(),
+            IssueError::Cos(error) => error.into(),
+            IssueError::Job(error) => error.into(),
+            IssueError::Store(error) => error.into(),
+            error => Self::new(status, error.to_string()),
+        }
     }
 }
 

@@ -35,6 +35,22 @@ fn table() -> MutexGuard<'static, Table> {
     TABLE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What only one thread at a time may touch, whatever its type says: there is no way to it but `&mut`.
+pub(crate) struct Exclusive<T: ?Sized>(T);
+
+// SAFETY: a shared reference gives access to nothing.
+unsafe impl<T: ?Sized + Send> Sync for Exclusive<T> {}
+
+impl<T> Exclusive<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(value)
+    }
+
+    pub(crate) fn get(&mut self) -> &mut T {
+        &mut self.0
+    }
+}
+
 /// Makes a handle of a value.
 pub(crate) fn insert<T: Object>(value: T) -> Result<usize, Failure> {
     let slot = Arc::new(Slot { value: RwLock::new(Some(value)), holder: AtomicU64::new(0) });

@@ -1,13 +1,15 @@
-//! Software keys by name.
+//! Key services: keys in memory by name, or the program's own.
 
 use std::ffi::c_char;
 
-use cardwright_keys::{KeyKind, SoftwareKeys};
+use cardwright_keys::{KeyAnswer, KeyError, KeyKind, KeyRequest, KeyService, SoftwareKeys};
 
 use crate::boundary::boundary;
 use crate::failure::Failure;
 use crate::handle::{self, Object};
 use crate::input;
+use crate::key_service::{ProgramKeys, cw_key_service};
+use crate::plain;
 use crate::status::cw_status;
 
 /// Key kind: DES with 8 bytes, triple DES with 16.
@@ -15,17 +17,36 @@ pub const CW_KEY_TDES: u32 = 1;
 /// Key kind: AES with 16, 24 or 32 bytes.
 pub const CW_KEY_AES: u32 = 2;
 
-/// Keys in the memory of this process, by name: for development, tests and cards with published test keys. Made by
-/// `cw_keys_new`, ended by `cw_keys_free`. Key bytes are copied, wiped when freed, and never given back.
+/// A key service. `cw_keys_new` makes one that holds keys in the memory of this process, by name: for development, tests and
+/// cards with published test keys; key bytes are copied, wiped when freed, and never given back. `cw_keys_new_service` makes one
+/// of the program's own callbacks, behind which an HSM stands. Ended by `cw_keys_free`.
 pub struct cw_keys {
     _opaque: [u8; 0],
 }
 
 /// What a `cw_keys` stands for.
-pub(crate) struct Keys(pub(crate) SoftwareKeys);
+#[derive(Clone)]
+pub(crate) enum Keys {
+    Software(SoftwareKeys),
+    Program(ProgramKeys),
+}
 
 impl Object for Keys {
     const NAME: &'static str = "cw_keys";
+}
+
+impl KeyService for Keys {
+    fn answer(&mut self, request: &KeyRequest) -> Result<KeyAnswer, KeyError> {
+        match self {
+            Self::Software(keys) => keys.answer(request),
+            Self::Program(keys) => keys.answer(request),
+        }
+    }
+}
+
+/// A copy, so that sessions on several threads can share the keys; it is wiped at the end.
+pub(crate) fn service(keys: *mut cw_keys) -> Result<Keys, Failure> {
+    handle::view::<Keys, _>(keys as usize, |keys| Ok(keys.clone()))
 }
 
 pub(crate) fn kind(kind: u32) -> Result<KeyKind, Failure> {
@@ -41,7 +62,22 @@ pub(crate) fn kind(kind: u32) -> Result<KeyKind, Failure> {
 pub unsafe extern "system" fn cw_keys_new(out: *mut *mut cw_keys) -> cw_status {
     boundary(|| {
         input::out(out, "out")?;
-        let number = handle::insert(Keys(SoftwareKeys::new()))?;
+        let number = handle::insert(Keys::Software(SoftwareKeys::new()))?;
+        // SAFETY: not NULL and aligned; the header asks for a writable pointer.
+        unsafe { out.write(number as *mut cw_keys) };
+        Ok(())
+    })
+}
+
+/// A key service of the program's own. The callback and `user` are copied; what `user` points to must live until the handle is
+/// freed and the last call that uses it has returned.
+#[unsafe(no_mangle)]
+pub unsafe extern "system" fn cw_keys_new_service(service: *const cw_key_service, out: *mut *mut cw_keys) -> cw_status {
+    boundary(|| {
+        input::out(out, "out")?;
+        // SAFETY: the header asks for a struct of `struct_size` readable bytes.
+        let keys = ProgramKeys::new(&unsafe { plain::read(service)? })?;
+        let number = handle::insert(Keys::Program(keys))?;
         // SAFETY: not NULL and aligned; the header asks for a writable pointer.
         unsafe { out.write(number as *mut cw_keys) };
         Ok(())
@@ -64,7 +100,10 @@ pub unsafe extern "system" fn cw_keys_add(
             let kind = kind(key_kind)?;
             // SAFETY: the header asks for `value_len` readable bytes.
             let value = unsafe { input::bytes(value, value_len, 32, "value")? };
-            Ok(keys.0.insert(name, kind, value)?)
+            match keys {
+                Keys::Software(keys) => Ok(keys.insert(name, kind, value)?),
+                Keys::Program(_) => Err(Failure::value("keys: the program's own key service takes no keys here")),
+            }
         })
     })
 }

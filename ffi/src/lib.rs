@@ -12,19 +12,32 @@
 
 pub mod apdu;
 mod boundary;
+pub mod card;
+pub mod card_data;
+pub mod content;
 mod drive;
+pub mod event;
+pub mod exchange;
 mod failure;
 mod handle;
 pub mod input;
+pub mod journal;
+pub mod key_request;
+pub mod key_service;
 pub mod keys;
 pub mod last_error;
 pub mod list;
 pub mod load;
 pub mod load_file;
 pub mod open;
+pub mod order;
 mod plain;
+pub mod process;
+mod random;
+pub mod readers;
 pub mod session;
 pub mod status;
+pub mod store;
 #[cfg(test)]
 mod threads_test;
 pub mod transport;

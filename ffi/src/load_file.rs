@@ -53,7 +53,7 @@ pub(crate) struct Loadable {
     /// Shared with the load under way, so that the handle is free meanwhile.
     pub(crate) file: Arc<LoadFile>,
     info: cw_load_file_info,
-    applets: Vec<cw_aid>,
+    pub(crate) applets: Vec<cw_aid>,
 }
 
 impl Object for Loadable {

@@ -5,17 +5,18 @@ use std::ffi::c_char;
 use cardwright_gp::channel::Protocol;
 use cardwright_gp::procedure::{self, KeyCandidate, KeyScheme, OpenOptions};
 use cardwright_gp::{ChallengePolicy, SecurityLevel};
-use cardwright_keys::KeyRef;
+use cardwright_keys::{KeyKind, KeyRef};
 
 use crate::boundary::boundary;
 use crate::drive::at_once;
 use crate::failure::Failure;
 use crate::handle;
 use crate::input::{self, cw_aid};
-use crate::keys::{self, Keys, cw_keys};
-use crate::plain::{self, Out, Plain, plain};
+use crate::keys::{self, cw_keys};
+use crate::plain::{self, Out, plain};
+use crate::random;
 use crate::session::{Session, cw_session};
-use crate::status::{CW_KEY_NOT_FOUND, CW_SECURITY_LEVEL, cw_status};
+use crate::status::{CW_KEY_MISFIT, CW_KEY_NOT_FOUND, CW_SECURITY_LEVEL, cw_status};
 
 /// Key scheme: the key itself, in all three places of the set.
 pub const CW_SCHEME_AS_IS: u32 = 1;
@@ -25,6 +26,9 @@ pub const CW_SCHEME_EMV: u32 = 2;
 pub const CW_SCHEME_VISA2: u32 = 3;
 /// Key scheme: KDF3, AES.
 pub const CW_SCHEME_KDF3: u32 = 4;
+
+/// Key scheme: PBOC, triple DES, with the serial number of an application or an issuer code; only in key requests.
+pub const CW_SCHEME_PBOC: u32 = 5;
 
 /// Security level: authentication only.
 pub const CW_SECURITY_AUTHENTICATED: u32 = 0x00;
@@ -73,7 +77,8 @@ pub struct cw_open_options {
     pub struct_size: u32,
     /// Security level: one of `CW_SECURITY_AUTHENTICATED` to `CW_SECURITY_FULL`.
     pub security_level: u32,
-    /// Eight random bytes from a generator fit for keys, new for each call. All zero is refused.
+    /// Host challenge. All zero has the library draw it from the system's generator, as it should be; anything else is taken as
+    /// it is and must be random and new for each call.
     pub host_challenge: [u8; 8],
     /// The key sets that the card may hold. They are tried off the card: however many, a card with other keys sees
     /// INITIALIZE UPDATE and nothing more.
@@ -133,24 +138,26 @@ pub unsafe extern "system" fn cw_session_open(
 ) -> cw_status {
     boundary(|| {
         handle::with::<Session, _>(session as usize, |session| {
-            // A copy, so that sessions on several threads can share the keys; it is wiped at the end.
-            let mut keys = handle::view::<Keys, _>(keys as usize, |keys| Ok(keys.0.clone()))?;
+            let mut keys = keys::service(keys)?;
             // SAFETY: the header asks for a struct of `struct_size` readable bytes.
             let options = unsafe { plain::read(options)? };
             // SAFETY: the header asks for NULL or a struct of `struct_size` writable bytes.
             let out = if out.is_null() { None } else { Some(unsafe { Out::new(out)? }) };
             // SAFETY: the header asks for `candidate_count` structs.
-            let candidates = unsafe { candidates(&options)? };
+            let candidates = unsafe { candidates(options.candidates, options.candidate_count, 1, "candidates")? };
             let domain = options.domain.get("domain")?;
             let how = how(&options)?;
+            let challenge = match options.host_challenge {
+                [0, 0, 0, 0, 0, 0, 0, 0] => random::challenge()?,
+                given => given,
+            };
 
-            session.channel = None;
+            session.opened = None;
             let card = &mut session.card;
             let (fci, opened) = at_once(async {
                 let fci = procedure::select_domain(card, domain.as_ref()).await?;
                 let aid = fci.aid.or(domain);
-                let opened =
-                    procedure::open(card, &mut keys, aid.as_ref(), &candidates, options.host_challenge, how).await?;
+                let opened = procedure::open(card, &mut keys, aid.as_ref(), &candidates, challenge, how).await?;
                 Ok::<_, cardwright_gp::Error>((fci, opened))
             })?;
             session.max_command_data = fci.max_command_data;
@@ -165,56 +172,50 @@ pub unsafe extern "system" fn cw_session_open(
                     kdd: opened.kdd,
                 });
             }
-            session.channel = Some(opened.channel);
+            session.opened = Some(opened);
             Ok(())
         })
     })
 }
 
 fn how(options: &cw_open_options) -> Result<OpenOptions, Failure> {
-    if options.host_challenge == [0; 8] {
-        return Err(Failure::value("host_challenge is all zero: it takes eight random bytes"));
-    }
-    let level = u8::try_from(options.security_level).ok().and_then(SecurityLevel::new);
-    let level = level.ok_or_else(|| {
-        Failure::new(CW_SECURITY_LEVEL, format!("security level {:X} is not known", options.security_level))
-    })?;
-    let policy = match options.challenge_policy {
-        CW_CHALLENGE_IGNORE => ChallengePolicy::Ignore,
-        CW_CHALLENGE_REPORT => ChallengePolicy::Report,
-        CW_CHALLENGE_REQUIRE => ChallengePolicy::Require,
-        other => return Err(Failure::value(format!("challenge_policy {other} is not known"))),
-    };
     let i = (options.scp02_i != 0).then_some(options.scp02_i);
+    let policy = policy(options.challenge_policy)?;
+    let level = level(options.security_level)?;
     Ok(OpenOptions::new(level).with_kvn(options.kvn).with_scp02_i(i).with_challenge_policy(policy))
 }
 
-/// # Safety
-/// `candidates` is NULL or points to `candidate_count` structs, each of the `struct_size` of the first.
-unsafe fn candidates(options: &cw_open_options) -> Result<Vec<KeyCandidate>, Failure> {
-    let (first, count) = (options.candidates, options.candidate_count);
-    if count == 0 || count > MAX_CANDIDATES {
-        return Err(Failure::value(format!("1 to {MAX_CANDIDATES} candidates, not {count}")));
+pub(crate) fn level(level: u32) -> Result<SecurityLevel, Failure> {
+    let known = u8::try_from(level).ok().and_then(SecurityLevel::new);
+    known.ok_or_else(|| Failure::new(CW_SECURITY_LEVEL, format!("security level {level:X} is not known")))
+}
+
+pub(crate) fn policy(policy: u32) -> Result<ChallengePolicy, Failure> {
+    match policy {
+        CW_CHALLENGE_IGNORE => Ok(ChallengePolicy::Ignore),
+        CW_CHALLENGE_REPORT => Ok(ChallengePolicy::Report),
+        CW_CHALLENGE_REQUIRE => Ok(ChallengePolicy::Require),
+        other => Err(Failure::value(format!("challenge_policy {other} is not known"))),
     }
-    // SAFETY: there is at least one, or NULL, which is refused.
-    let stride = unsafe { plain::read(first)? }.struct_size as usize;
-    (0..count)
-        .map(|i| {
-            // SAFETY: the caller vouches for `count` structs that lie `stride` bytes apart.
-            let candidate = unsafe { plain::read(first.byte_add(i * stride))? };
-            if candidate.struct_size as usize != stride {
-                let name = cw_key_candidate::NAME;
-                return Err(Failure::value(format!("element {i} of {name} has another struct_size than the first")));
-            }
-            // SAFETY: the header asks for a NUL-terminated string.
-            unsafe { one(&candidate) }
-        })
-        .collect()
+}
+
+/// # Safety
+/// `first` is NULL or points to `count` structs, each of the `struct_size` of the first, with strings that end.
+pub(crate) unsafe fn candidates(
+    first: *const cw_key_candidate,
+    count: usize,
+    least: usize,
+    what: &str,
+) -> Result<Vec<KeyCandidate>, Failure> {
+    // SAFETY: passed on.
+    let structs = unsafe { plain::read_all(first, count, least..=MAX_CANDIDATES, what)? };
+    // SAFETY: passed on.
+    structs.iter().map(|candidate| unsafe { self::candidate(candidate) }).collect()
 }
 
 /// # Safety
 /// `key_name` is NULL or a NUL-terminated string.
-unsafe fn one(candidate: &cw_key_candidate) -> Result<KeyCandidate, Failure> {
+pub(crate) unsafe fn candidate(candidate: &cw_key_candidate) -> Result<KeyCandidate, Failure> {
     // SAFETY: passed on.
     let name = unsafe { input::string(candidate.key_name, "key_name")? };
     if name.is_empty() {
@@ -225,9 +226,20 @@ unsafe fn one(candidate: &cw_key_candidate) -> Result<KeyCandidate, Failure> {
         CW_SCHEME_EMV => KeyScheme::Emv,
         CW_SCHEME_VISA2 => KeyScheme::Visa2,
         CW_SCHEME_KDF3 => KeyScheme::Kdf3,
+        CW_SCHEME_PBOC => return Err(Failure::value("scheme: PBOC keys open no secure channel")),
         other => return Err(Failure::value(format!("key scheme {other} is not known"))),
     };
     let kvn = u8::try_from(candidate.kvn).map_err(|_| Failure::value("kvn is at most 255"))?;
-    let key = KeyCandidate::new(KeyRef::new(name), keys::kind(candidate.key_kind)?, scheme);
+    let kind = keys::kind(candidate.key_kind)?;
+    let wanted = match scheme {
+        KeyScheme::Emv | KeyScheme::Visa2 => KeyKind::Tdes,
+        KeyScheme::Kdf3 => KeyKind::Aes,
+        _ => kind,
+    };
+    if wanted != kind {
+        let message = format!("key_kind of {name:?} is {kind}, its scheme is for {wanted}");
+        return Err(Failure::new(CW_KEY_MISFIT, message));
+    }
+    let key = KeyCandidate::new(KeyRef::new(name), kind, scheme);
     Ok(if kvn == 0 { key } else { key.with_kvn(kvn) })
 }

@@ -67,6 +67,41 @@ pub(crate) unsafe fn read<T: Plain>(pointer: *const T) -> Result<T, Failure> {
     }
 }
 
+/// Copies an array of a caller's structs, which lie as far apart as the first one says.
+///
+/// # Safety
+/// `first` is NULL or points to `count` structs, each of the `struct_size` of the first.
+pub(crate) unsafe fn read_all<T: Plain>(
+    first: *const T,
+    count: usize,
+    fits: std::ops::RangeInclusive<usize>,
+    what: &str,
+) -> Result<Vec<T>, Failure> {
+    if !fits.contains(&count) {
+        return Err(Failure::value(format!("{what}: {} to {} elements, not {count}", fits.start(), fits.end())));
+    }
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    // SAFETY: there is at least one, or NULL, which is refused.
+    unsafe { known_size(first)? };
+    // SAFETY: not NULL and aligned, as was checked; its first four bytes are readable.
+    let stride = unsafe { first.cast::<u32>().read() } as usize;
+    (0..count)
+        .map(|i| {
+            // SAFETY: the caller vouches for `count` structs that lie `stride` bytes apart.
+            let element = unsafe { first.byte_add(i * stride) };
+            // SAFETY: as above.
+            let value = unsafe { read(element)? };
+            // SAFETY: as above; `read` has checked the pointer.
+            if unsafe { element.cast::<u32>().read() } as usize != stride {
+                return Err(Failure::value(format!("{what}: element {i} has another struct_size than the first")));
+            }
+            Ok(value)
+        })
+        .collect()
+}
+
 /// Where a struct goes to, checked before the work begins.
 #[derive(Debug)]
 pub(crate) struct Out<T> {

@@ -1,9 +1,11 @@
-//! A session: one card behind callbacks, and the secure channel to it.
+//! A session: one card, and the secure channel to it.
 
 use cardwright_apdu::Transport;
 use cardwright_gp::SecureChannel;
+use cardwright_gp::procedure::Opened;
 
 use crate::boundary::boundary;
+use crate::card::Card;
 use crate::failure::Failure;
 use crate::handle::{self, Object};
 use crate::input;
@@ -18,8 +20,9 @@ pub struct cw_session {
 
 /// What a `cw_session` stands for.
 pub(crate) struct Session {
-    pub(crate) card: Callbacks,
-    pub(crate) channel: Option<SecureChannel>,
+    pub(crate) card: Card,
+    /// The open channel, and what was learnt while it was opened.
+    pub(crate) opened: Option<Opened>,
     /// The card's limit from its FCI, in bytes.
     pub(crate) max_command_data: Option<usize>,
 }
@@ -29,10 +32,20 @@ impl Object for Session {
 }
 
 impl Session {
+    pub(crate) fn new(card: impl Transport + 'static) -> Self {
+        Self { card: Card::new(card), opened: None, max_command_data: None }
+    }
+
     /// The card and the open channel to it.
-    pub(crate) fn open_channel(&mut self) -> Result<(&mut Callbacks, &mut SecureChannel), Failure> {
+    pub(crate) fn open_channel(&mut self) -> Result<(&mut Card, &mut SecureChannel), Failure> {
+        let (card, opened) = self.opened()?;
+        Ok((card, &mut opened.channel))
+    }
+
+    /// The card, the open channel to it, and its keys.
+    pub(crate) fn opened(&mut self) -> Result<(&mut Card, &mut Opened), Failure> {
         let closed = || Failure::new(CW_NOT_OPEN, "the session has no secure channel: call cw_session_open");
-        Ok((&mut self.card, self.channel.as_mut().ok_or_else(closed)?))
+        Ok((&mut self.card, self.opened.as_mut().ok_or_else(closed)?))
     }
 }
 
@@ -43,7 +56,7 @@ pub unsafe extern "system" fn cw_session_new(transport: *const cw_transport, out
         input::out(out, "out")?;
         // SAFETY: the header asks for a struct of `struct_size` readable bytes.
         let card = Callbacks::new(&unsafe { plain::read(transport)? })?;
-        let number = handle::insert(Session { card, channel: None, max_command_data: None })?;
+        let number = handle::insert(Session::new(card))?;
         // SAFETY: not NULL and aligned; the header asks for a writable pointer.
         unsafe { out.write(number as *mut cw_session) };
         Ok(())
@@ -54,6 +67,17 @@ pub unsafe extern "system" fn cw_session_new(transport: *const cw_transport, out
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn cw_session_free(session: *mut cw_session) -> cw_status {
     boundary(|| handle::remove::<Session>(session as usize))
+}
+
+/// Gives the secure channel up; what follows goes to the card unprotected. Nothing is sent. Without a channel it does nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "system" fn cw_session_close(session: *mut cw_session) -> cw_status {
+    boundary(|| {
+        handle::with::<Session, _>(session as usize, |session| {
+            session.opened = None;
+            Ok(())
+        })
+    })
 }
 
 /// Resets the card, which closes the secure channel, and gives the ATR; `capacity` must be at least 33.
@@ -75,7 +99,7 @@ pub unsafe extern "system" fn cw_session_reset(
                 unsafe { atr_len.write(MAX_ATR) };
                 return Err(Failure::too_small(MAX_ATR, capacity));
             }
-            session.channel = None;
+            session.opened = None;
             let bytes = session.card.reset()?;
             if bytes.len() > MAX_ATR {
                 let message = format!("an ATR has at most {MAX_ATR} bytes, this one has {}", bytes.len());

@@ -5,8 +5,8 @@ use std::ffi::c_char;
 /// How a call ended: `CW_OK`, or one of the numbers below.
 ///
 /// Who is at fault: 1xx the caller, 2xx the way to the card, 3xx the card, 4xx secure channel and keys, 5xx an issuing
-/// process, 6xx storage, 9xx this library. 5xx and 6xx are not in use yet. A number never changes its meaning; new ones
-/// may come, so that a switch needs a default.
+/// process, 6xx storage, 9xx this library. A number never changes its meaning; new ones may come, so that a switch needs a
+/// default.
 pub type cw_status = i32;
 
 /// Done.
@@ -92,6 +92,43 @@ pub const CW_KEY_UNAVAILABLE: cw_status = 414;
 /// The key service cannot do this, or answered another question.
 pub const CW_KEY_SERVICE: cw_status = 415;
 
+/// The card was torn out, or the line to it broke: what was under way is not known. Put the same card back and run again with the
+/// same journal and order: the card is asked then.
+pub const CW_INTERRUPTED: cw_status = 501;
+/// A step needs a person: `cw_last_error` says which one and why. Run again with `CW_ORDER_RELEASE_QUARANTINE` when it may go on.
+pub const CW_QUARANTINED: cw_status = 502;
+/// Too many failed authentications of this card: nothing was tried. Another attempt may lock it for ever.
+pub const CW_LOCKED_OUT: cw_status = 503;
+/// Another card than the one that the run began with, or a damaged answer: its keys were left as they are.
+pub const CW_OTHER_CARD: cw_status = 504;
+/// Card and record do not go together, or the order and one of them; nothing was sent that changes the card.
+pub const CW_CONTRADICTION: cw_status = 505;
+/// The card has nothing that tells it from others: an issue that is interrupted could not be resumed.
+pub const CW_NO_IDENTITY: cw_status = 506;
+/// There is nothing of this AID on the card, or in its record.
+pub const CW_NOT_FOUND: cw_status = 507;
+/// A guard: what is to be deleted is in use. `CW_DELETE_FORCE` overrides some.
+pub const CW_GUARDED: cw_status = 508;
+/// The card does not list what has to be known, or at the end not what it should hold.
+pub const CW_NOT_PROVED: cw_status = 509;
+/// A question of the process was not answered, or answered with something that belongs to another one.
+pub const CW_OUT_OF_TURN: cw_status = 510;
+
+/// Another writer worked on the same card.
+pub const CW_STORE_CONFLICT: cw_status = 601;
+/// Others kept the store locked; nothing was written.
+pub const CW_STORE_BUSY: cw_status = 602;
+/// No room; nothing was written.
+pub const CW_STORE_FULL: cw_status = 603;
+/// The store failed; nothing was written.
+pub const CW_STORE_FAILED: cw_status = 604;
+/// Whether the records were written is not known: open the journal again and run again.
+pub const CW_STORE_IN_DOUBT: cw_status = 605;
+/// The file cannot be opened: it is not there, is something else, or the system does not let this program at it.
+pub const CW_STORE_FILE: cw_status = 606;
+/// The journal is damaged or was changed: `cw_last_error` names the place.
+pub const CW_STORE_DAMAGED: cw_status = 607;
+
 /// An error in this library: please report what `cw_last_error` says. A handle that was in use is poisoned.
 pub const CW_INTERNAL: cw_status = 901;
 /// An earlier call with this handle ended with `CW_INTERNAL`: it can only be freed.
@@ -109,7 +146,9 @@ const NAMES: &[(cw_status, &str)] = names! {
     CW_NO_SERVICE CW_TIMEOUT CW_CARD_IN_USE CW_LINE_LOST CW_BAD_RESPONSE CW_RESPONSE_TOO_LONG CW_TRANSPORT CW_REFUSED
     CW_CARD_FAULT CW_UNSUPPORTED CW_NOT_OPEN CW_WRONG_KEYS CW_NO_KEYS CW_BAD_PROTECTION CW_CHANNEL_CLOSED
     CW_COMMAND_TOO_LONG CW_SECURITY_LEVEL CW_KEY_NOT_FOUND CW_KEY_MISFIT CW_KEY_REFUSED CW_KEY_UNAVAILABLE
-    CW_KEY_SERVICE CW_INTERNAL CW_POISONED
+    CW_KEY_SERVICE CW_INTERRUPTED CW_QUARANTINED CW_LOCKED_OUT CW_OTHER_CARD CW_CONTRADICTION CW_NO_IDENTITY CW_NOT_FOUND
+    CW_GUARDED CW_NOT_PROVED CW_OUT_OF_TURN CW_STORE_CONFLICT CW_STORE_BUSY CW_STORE_FULL CW_STORE_FAILED CW_STORE_IN_DOUBT
+    CW_STORE_FILE CW_STORE_DAMAGED CW_INTERNAL CW_POISONED
 };
 
 /// The name of a status number, such as "CW_BUSY"; "unknown status" for a number that is none. Never NULL, never to be

@@ -87,8 +87,6 @@ pub(crate) struct Callbacks {
 // SAFETY: `user` is only handed to the callbacks, and these are called by the one thread that holds the session's lock;
 // the header tells the caller that this can be any thread that uses the session.
 unsafe impl Send for Callbacks {}
-// SAFETY: a shared reference gives access to nothing: all methods need `&mut`.
-unsafe impl Sync for Callbacks {}
 
 impl Callbacks {
     pub(crate) fn new(transport: &cw_transport) -> Result<Self, Failure> {
@@ -158,7 +156,7 @@ impl Transport for Callbacks {
     }
 }
 
-fn kind_of(status: cw_status) -> Kind {
+pub(crate) fn kind_of(status: cw_status) -> Kind {
     match status {
         CW_CARD_REMOVED => Kind::CardRemoved,
         CW_CARD_RESET => Kind::CardReset,
@@ -168,6 +166,6 @@ fn kind_of(status: cw_status) -> Kind {
         CW_TIMEOUT => Kind::Timeout,
         CW_CARD_IN_USE => Kind::Busy,
         CW_LINE_LOST => Kind::LineLost,
-        other => Kind::Other(format!("the transport callback returned {other}")),
+        other => Kind::Other(format!("the program's reader says {other}")),
     }
 }

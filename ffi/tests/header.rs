@@ -6,19 +6,31 @@ use std::path::PathBuf;
 mod support;
 
 /// In the order in which a reader wants to meet them.
-const SOURCES: [&str; 12] = [
+const SOURCES: [&str; 24] = [
     "version",
     "status",
     "last_error",
     "input",
     "apdu",
     "transport",
-    "keys",
     "session",
+    "readers",
+    "card",
+    "exchange",
+    "card_data",
+    "keys",
+    "key_request",
+    "key_service",
     "open",
     "list",
     "load_file",
     "load",
+    "content",
+    "store",
+    "journal",
+    "order",
+    "event",
+    "process",
 ];
 
 fn generate() -> String {

@@ -5,14 +5,25 @@
 use std::ffi::c_void;
 
 use cardwright_apdu::{Delivery, Transport, TransportErrorKind};
-use cardwright_sim::{Fault, Faults, JavaCard, SimReader};
+use cardwright_sim::{AesKeyLength, Fault, Faults, JavaCard, SecureChannelProtocol, SimReader};
 
-/// A card with the published test keys, key version 01; it is pulled out before command `cut_at`, 0 for never.
+/// A card with the published test keys, key version 01, and SCP03; it is pulled out before command `cut_at`, 0 for never.
 #[unsafe(no_mangle)]
 pub extern "C" fn cw_test_card_new(cut_at: u64) -> *mut c_void {
-    let faults = if cut_at == 0 { Faults::none() } else { Faults::none().at(cut_at, Fault::CutBefore) };
-    let reader = SimReader::new(JavaCard::builder().build()).with_faults(faults);
-    Box::into_raw(Box::new(reader)).cast()
+    cw_test_card_new_scp(3, cut_at, 0)
+}
+
+/// The same with SCP02 or SCP03, and pulled out after the command where `executed` is not 0.
+#[unsafe(no_mangle)]
+pub extern "C" fn cw_test_card_new_scp(scp: u32, cut_at: u64, executed: u32) -> *mut c_void {
+    let protocol = match scp {
+        2 => SecureChannelProtocol::Scp02 { pseudo_random: true },
+        _ => SecureChannelProtocol::Scp03 { i: 0x70, key_length: AesKeyLength::Aes128 },
+    };
+    let fault = if executed == 0 { Fault::CutBefore } else { Fault::CutAfter };
+    let faults = if cut_at == 0 { Faults::none() } else { Faults::none().at(cut_at, fault) };
+    let card = JavaCard::builder().protocol(protocol).seed(7).build();
+    Box::into_raw(Box::new(SimReader::new(card).with_faults(faults))).cast()
 }
 
 /// Throws the card away.

@@ -80,7 +80,7 @@ pub enum Link {
 pub fn compile(source: &Path, link: Link, out: &Path) {
     let libraries = libraries();
     let mut cc = Command::new("cc");
-    cc.args(["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-std=c99", "-g"])
+    cc.args(["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-std=c99", "-D_POSIX_C_SOURCE=200809L", "-g"])
         .arg("-I")
         .arg(repository().join("include"))
         .arg("-I")

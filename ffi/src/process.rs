@@ -1,0 +1,731 @@
+//! Durable issuing processes: driven to their end with a session, keys and a journal, or question by question.
+
+use std::ffi::{c_char, c_void};
+
+use cardwright_apdu::{
+    Delivery, Exchange, ExchangeAction, ExchangeLimits, ProcedureError, Progress, ResponseApdu, Transport,
+    TransportError,
+};
+use cardwright_issuance::journal::Entity;
+use cardwright_issuance::remote::{self, DeleteOrder, IssueError, Outcome};
+use cardwright_issuance::store::{Durable, StoreError};
+use cardwright_issuance::{Answer, Ask, Conversation, Notice};
+use cardwright_keys::{KeyAnswer, KeyError, KeyService};
+use zeroize::Zeroize;
+
+use crate::boundary::boundary;
+use crate::event::{EventInC, Finished, cw_event, cw_event_fn, cw_report, cw_row};
+use crate::failure::Failure;
+use crate::handle::{self, Exclusive, Object};
+use crate::input::{self, cw_aid};
+use crate::journal::{Journal, cw_journal};
+use crate::key_request::{RequestInC, cw_key_answer, cw_key_request};
+use crate::key_service;
+use crate::keys::{self, cw_keys};
+use crate::order::{self, cw_order};
+use crate::plain::{self, Out, plain};
+use crate::session::{Session, cw_session};
+use crate::status::*;
+use crate::store::{self, Records, TransactionInC, cw_record, cw_transaction};
+use crate::transport::{CW_ANSWER_CAPACITY, CW_DELIVERY_NOT_SENT, CW_DELIVERY_UNKNOWN, CW_TRANSPORT_EXTENDED, kind_of};
+
+/// `flags` of `cw_process_new_delete`: also what depends on it, and personalized applications.
+pub const CW_DELETE_FORCE: u32 = 0x02;
+
+/// `cw_question.kind`: send `bytes` to the card, and hand its response in with `cw_process_answer_bytes`.
+pub const CW_ASK_TRANSMIT: u32 = 1;
+/// `cw_question.kind`: reset the card, and hand its ATR in with `cw_process_answer_bytes`.
+pub const CW_ASK_RESET: u32 = 2;
+/// `cw_question.kind`: answer the key request `keys` with `cw_process_answer_keys`.
+pub const CW_ASK_KEYS: u32 = 3;
+/// `cw_question.kind`: hand all records of `entity` in with `cw_process_answer_history`.
+pub const CW_ASK_HISTORY: u32 = 4;
+/// `cw_question.kind`: write `transaction`, and answer with `cw_process_answer_committed` when it is on stable storage.
+pub const CW_ASK_COMMIT: u32 = 5;
+/// `cw_question.kind`: hand 8 random bytes from a generator fit for keys in with `cw_process_answer_bytes`.
+pub const CW_ASK_RANDOM: u32 = 6;
+/// `cw_question.kind`: `event` happened; there is nothing to answer.
+pub const CW_ASK_NOTHING: u32 = 7;
+/// `cw_question.kind`: the process has ended: `cw_process_report`.
+pub const CW_ASK_DONE: u32 = 8;
+
+/// An issuing process: a machine that decides, and does nothing itself. Made by `cw_process_new_issue`, `cw_process_new_delete` or
+/// `cw_process_new_use`, ended by `cw_process_free`, at any time: the next one takes up from what the journal and the card say.
+///
+/// Either `cw_process_run` answers all its questions from a session, keys and a journal. Or the program does, with its own reader,
+/// HSM and database, at its own pace: `cw_process_next` gives a question, one of the `cw_process_answer_` functions takes the answer,
+/// until `CW_ASK_DONE`.
+pub struct cw_process {
+    _opaque: [u8; 0],
+}
+
+/// What a process wants next. What the pointers lead to is good until the next call with this process.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct cw_question {
+    /// Set it to `sizeof(cw_question)`.
+    pub struct_size: u32,
+    /// One of `CW_ASK_TRANSMIT` to `CW_ASK_DONE`.
+    pub kind: u32,
+    /// A command for the card. It may hold a key: do not log it.
+    pub bytes: *const u8,
+    /// Length of `bytes`, in bytes.
+    pub length: usize,
+    /// A key request.
+    pub keys: *const cw_key_request,
+    /// An entity, printable ASCII.
+    pub entity: *const c_char,
+    /// What is to be written.
+    pub transaction: *const cw_transaction,
+    /// What happened.
+    pub event: *const cw_event,
+}
+
+/// Fills `out` with `length` random bytes from a generator fit for keys. 0 for success.
+pub type cw_random_fn = Option<unsafe extern "system" fn(user: *mut c_void, out: *mut u8, length: usize) -> i32>;
+
+/// What a process runs with.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct cw_ports {
+    /// Set it to `sizeof(cw_ports)`.
+    pub struct_size: u32,
+    /// Zero.
+    pub flags: u32,
+    /// The card; a secure channel of the session is given up.
+    pub session: *mut cw_session,
+    /// The keys.
+    pub keys: *mut cw_keys,
+    /// The journal.
+    pub journal: *mut cw_journal,
+    /// Hears what happens; may be NULL.
+    pub event: cw_event_fn,
+    /// Random bytes; NULL for the system's generator, which is what it should be outside of tests.
+    pub random: cw_random_fn,
+    /// Handed to the two callbacks, and not looked at otherwise.
+    pub user: *mut c_void,
+}
+
+plain! {
+    cw_question: size_of::<cw_question>();
+    cw_ports: size_of::<cw_ports>();
+}
+
+type Ended = Result<Outcome<Finished>, IssueError>;
+
+/// A conversation whose result is the same whatever it is about.
+trait Machine: Send {
+    fn start(&mut self) -> Result<Progress<Ask, Ended>, ProcedureError>;
+    fn answer(&mut self, answer: Answer) -> Result<Progress<Ask, Ended>, ProcedureError>;
+    fn poll_notice(&mut self) -> Option<Notice>;
+}
+
+struct Mapped<T> {
+    conversation: Conversation<Result<Outcome<T>, IssueError>>,
+    finish: fn(T) -> Finished,
+}
+
+impl<T> Mapped<T> {
+    fn map(
+        &self,
+        progress: Result<Progress<Ask, Result<Outcome<T>, IssueError>>, ProcedureError>,
+    ) -> Result<Progress<Ask, Ended>, ProcedureError> {
+        Ok(match progress? {
+            Progress::Ask(ask) => Progress::Ask(ask),
+            Progress::Done(Err(error)) => Progress::Done(Err(error)),
+            Progress::Done(Ok(outcome)) => Progress::Done(match outcome {
+                Outcome::Complete(result) => Ok(Outcome::Complete((self.finish)(result))),
+                Outcome::Interrupted(during) => Ok(Outcome::Interrupted(during)),
+                Outcome::Quarantined { step, reason } => Ok(Outcome::Quarantined { step, reason }),
+                _ => return Err(ProcedureError::Ended),
+            }),
+        })
+    }
+}
+
+impl<T> Machine for Mapped<T> {
+    fn start(&mut self) -> Result<Progress<Ask, Ended>, ProcedureError> {
+        let progress = self.conversation.start();
+        self.map(progress)
+    }
+
+    fn answer(&mut self, answer: Answer) -> Result<Progress<Ask, Ended>, ProcedureError> {
+        let progress = self.conversation.answer(answer);
+        self.map(progress)
+    }
+
+    fn poll_notice(&mut self) -> Option<Notice> {
+        self.conversation.poll_notice()
+    }
+}
+
+/// What a `cw_process` stands for.
+pub(crate) struct Process(Exclusive<Inner>);
+
+impl Object for Process {
+    const NAME: &'static str = "cw_process";
+}
+
+struct Inner {
+    machine: Box<dyn Machine>,
+    state: State,
+    limits: ExchangeLimits,
+    /// What the last question's pointers lead to.
+    shown: Option<Shown>,
+}
+
+enum State {
+    Fresh,
+    Asked(Ask),
+    /// A command under way, and the bytes that go to the card next.
+    Exchanging(Exchange, Vec<u8>),
+    Done(Finished),
+    Failed(Failure),
+}
+
+enum Shown {
+    Bytes(Vec<u8>),
+    Keys(RequestInC),
+    Entity(std::ffi::CString),
+    Transaction(TransactionInC),
+    Event(EventInC),
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        if let Self::Bytes(bytes) = self {
+            bytes.zeroize();
+        }
+    }
+}
+
+impl Inner {
+    fn new<T: 'static>(conversation: Conversation<Result<Outcome<T>, IssueError>>, finish: fn(T) -> Finished) -> Self {
+        Self {
+            machine: Box::new(Mapped { conversation, finish }),
+            state: State::Fresh,
+            limits: ExchangeLimits::default(),
+            shown: None,
+        }
+    }
+
+    fn take(&mut self, progress: Result<Progress<Ask, Ended>, ProcedureError>) {
+        self.state = match progress {
+            Ok(Progress::Ask(Ask::Transmit(command))) => match Exchange::start(&command, self.limits) {
+                Ok((exchange, bytes)) => State::Exchanging(exchange, bytes),
+                Err(error) => {
+                    let error = TransportError::not_sent(error.into());
+                    let next = self.machine.answer(Answer::Response(Err(error)));
+                    return self.take(next);
+                }
+            },
+            Ok(Progress::Ask(ask)) => State::Asked(ask),
+            Ok(Progress::Done(Ok(Outcome::Complete(finished)))) => State::Done(finished),
+            Ok(Progress::Done(Ok(Outcome::Interrupted(during)))) => {
+                let message = format!(
+                    "{}: {}; what was under way is not known: put the same card back and run again",
+                    during.command, during.kind
+                );
+                State::Failed(Failure::new(CW_INTERRUPTED, message).of(during.command).doubtful(true))
+            }
+            Ok(Progress::Done(Ok(Outcome::Quarantined { step, reason }))) => {
+                State::Failed(Failure::new(CW_QUARANTINED, format!("step {step} waits for a person: {reason}")))
+            }
+            Ok(Progress::Done(Ok(_))) => State::Failed(Failure::new(CW_INTERNAL, "an outcome without a name")),
+            Ok(Progress::Done(Err(error))) => State::Failed(error.into()),
+            Err(error) => State::Failed(Failure::new(CW_INTERNAL, error.to_string())),
+        };
+    }
+
+    fn begin(&mut self) {
+        if matches!(self.state, State::Fresh) {
+            let progress = self.machine.start();
+            self.take(progress);
+        }
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        self.shown = None;
+        let progress = self.machine.answer(answer);
+        self.take(progress);
+    }
+
+    /// What came of the bytes that went to the card.
+    fn answer_transmit(&mut self, result: Result<&[u8], TransportError>) {
+        self.shown = None;
+        let State::Exchanging(mut exchange, mut sent) = std::mem::replace(&mut self.state, State::Fresh) else {
+            return;
+        };
+        sent.zeroize();
+        let response: Result<ResponseApdu, TransportError> = match result {
+            Err(error) => Err(error),
+            Ok(bytes) => match exchange.handle_response(bytes) {
+                Ok(ExchangeAction::Send(next)) => {
+                    self.state = State::Exchanging(exchange, next);
+                    return;
+                }
+                Ok(ExchangeAction::Done(response)) => Ok(response),
+                Err(error) => Err(TransportError::unknown(error.into())),
+            },
+        };
+        self.answer(Answer::Response(response));
+    }
+
+    fn finished(&self) -> Result<&Finished, Failure> {
+        match &self.state {
+            State::Done(finished) => Ok(finished),
+            State::Failed(failure) => Err(failure.clone()),
+            _ => Err(Failure::new(CW_OUT_OF_TURN, "the process has not ended")),
+        }
+    }
+
+    fn out_of_turn<T>(&self) -> Result<T, Failure> {
+        let what = match &self.state {
+            State::Fresh => "the process has no open question: call cw_process_next",
+            State::Asked(Ask::Reset) => "the open question is CW_ASK_RESET",
+            State::Asked(Ask::Keys(_)) => "the open question is CW_ASK_KEYS",
+            State::Asked(Ask::History(_)) => "the open question is CW_ASK_HISTORY",
+            State::Asked(Ask::Commit(_)) => "the open question is CW_ASK_COMMIT",
+            State::Asked(Ask::Random) => "the open question is CW_ASK_RANDOM",
+            State::Asked(_) | State::Exchanging(..) => "the open question is CW_ASK_TRANSMIT",
+            State::Done(_) | State::Failed(_) => "the process has ended",
+        };
+        Err(Failure::new(CW_OUT_OF_TURN, what))
+    }
+}
+
+fn insert(inner: Inner, out: *mut *mut cw_process) -> Result<(), Failure> {
+    let number = handle::insert(Process(Exclusive::new(inner)))?;
+    // SAFETY: the callers have checked it; the header asks for a writable pointer.
+    unsafe { out.write(number as *mut cw_process) };
+    Ok(())
+}
+
+/// A process that makes of a card what the order says, whatever was done before. Load files are shared; all else is copied.
+#[unsafe(no_mangle)]
+pub unsafe extern "system" fn cw_process_new_issue(order: *const cw_order, out: *mut *mut cw_process) -> cw_status {
+    boundary(|| {
+        input::out(out, "out")?;
+        // SAFETY: the header asks for structs of `struct_size` bytes and pointers that are good for their numbers.
+        let order = unsafe { order::read(order, true)? };
+        let finish = |report: remote::Report| Finished { card: report.card.identity.to_string(), report: Some(report) };
+        insert(Inner::new(remote::issue(order), finish), out)
+    })
+}
+
+/// A process that deletes an application or load file from a card, with the keys of an order; its applications do not count.
+///
+/// What depends on the object, and an application that is personalized, are deleted only with `CW_DELETE_FORCE` in `flags`, which
+/// is 0 otherwise; without it the process ends with `CW_GUARDED`.
+#[unsafe(no_mangle)]
+pub unsafe extern "system" fn cw_process_new_delete(
+    order: *const cw_order,
+    aid: *const cw_aid,
+    flags: u32,
+    out: *mut *mut cw_process,
+) -> cw_status {
+    boundary(|| {
+        input::out(out, "out")?;
+        // SAFETY: as for `cw_process_new_issue`.
+        let access = unsafe { order::read(order, false)? };
+        // SAFETY: `cw_aid` has no alignment; the header asks for a readable struct.
+        let aid = unsafe { aid.as_ref() }.ok_or_else(|| Failure::null("aid"))?.require("aid")?;
+        if flags & !CW_DELETE_FORCE != 0 {
+            return Err(Failure::value(format!("delete flags {flags:X} are not known")));
+        }
+        let order = DeleteOrder { aid, force: flags & CW_DELETE_FORCE != 0, access };
+        let finish = |report: remote::Report| Finished { card: report.card.identity.to_string(), report: Some(report) };
+        insert(Inner::new(remote::delete(order), finish), out)
+    })
+}
+
+/// A process that records that an application which was issued to the card was used. It opens no secure channel and asks no keys.
+#[unsafe(no_mangle)]
+pub unsafe extern "system" fn cw_process_new_use(application: *const cw_aid, out: *mut *mut cw_process) -> cw_status {
+    boundary(|| {
+        input::out(out, "out")?;
+        // SAFETY: `cw_aid` has no alignment; the header asks for a readable struct.
+        let aid = unsafe { application.as_ref() }.ok_or_else(|| Failure::null("application"))?;
+        let aid = aid.require("application")?;
+        let finish = |card: cardwright_issuance::CardIdentity| Finished { card: card.to_string(), report: None };
+        insert(Inner::new(remote::record_use(aid), finish), out)
+    })
+}
+
+/// Ends a process; NULL is fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "system" fn cw_process_free(process: *mut cw_process) -> cw_status {
+    boundary(|| handle::remove::<Process>(process as usize))
+}
+
+/// Drives a process to its end, from its first question or from where `cw_process_next` has left it.
+///
+/// The status is that of the process: `CW_OK` when everything is proved to be on the card, `CW_INTERRUPTED` when the card was
+/// torn out. `keys` may be NULL for a process that asks none. The session, and the process, are in use until it returns.
+#[unsafe(no_mangle)]
+pub unsafe extern "system" fn cw_process_run(process: *mut cw_process, ports: *const cw_ports) -> cw_status {
+    boundary(|| {
+        handle::with::<Process, _>(process as usize, |process| {
+            // SAFETY: the header asks for a struct of `struct_size` readable bytes.
+            let ports = unsafe { plain::read(ports)? };
+            if ports.flags != 0 {
+                return Err(Failure::value(format!("flags {:X} of cw_ports are not known", ports.flags)));
+            }
+            let mut keys = if ports.keys.is_null() { None } else { Some(keys::service(ports.keys)?) };
+            let journal = Journal::of(ports.journal)?;
+            handle::with::<Session, _>(ports.session as usize, |session| {
+                session.opened = None;
+                run(process.0.get(), session, keys.as_mut(), &journal, &ports)
+            })
+        })
+    })
+}
+
+fn run(
+    inner: &mut Inner,
+    session: &mut Session,
+    mut keys: Option<&mut keys::Keys>,
+    journal: &Journal,
+    ports: &cw_ports,
+) -> Result<(), Failure> {
+    inner.shown = None;
+    inner.limits = session.card.limits();
+    inner.begin();
+    let mut response = Vec::new();
+    loop {
+        while let Some(notice) = inner.machine.poll_notice() {
+            if let (Some(tell), Some(event)) = (ports.event, EventInC::new(&notice)) {
+                // SAFETY: a function of the type that the header asks for; the event lives while it runs.
+                if unsafe { tell(ports.user, event.event()) } != 0 {
+                    let message = "the event callback asked to stop: run again with the same journal to go on";
+                    let failure = Failure::new(CW_CANCELLED, message);
+                    inner.state = State::Failed(failure.clone());
+                    return Err(failure);
+                }
+            }
+        }
+        match &inner.state {
+            State::Done(_) | State::Failed(_) => return inner.finished().map(drop),
+            State::Fresh => return inner.out_of_turn(),
+            State::Exchanging(_, bytes) => {
+                let result = session.card.transmit(bytes, &mut response);
+                inner.answer_transmit(result.map(|()| &response[..]));
+                response.zeroize();
+                response.clear();
+            }
+            State::Asked(ask) => {
+                let answer = match ask {
+                    Ask::Reset => {
+                        let atr = session.card.reset();
+                        inner.limits = session.card.limits();
+                        Answer::Atr(atr)
+                    }
+                    Ask::Keys(request) => Answer::Keys(match &mut keys {
+                        Some(keys) => keys.answer(request),
+                        None => Err(KeyError::Refused { reason: "no keys were given to cw_process_run".into() }),
+                    }),
+                    Ask::History(entity) => Answer::History(journal.history(entity)),
+                    Ask::Commit(transaction) => Answer::Committed(journal.commit(transaction.clone())),
+                    Ask::Random => match random(ports) {
+                        Ok(bytes) => Answer::Random(bytes),
+                        Err(failure) => {
+                            inner.state = State::Failed(failure.clone());
+                            return Err(failure);
+                        }
+                    },
+                    _ => return inner.out_of_turn(),
+                };
+                inner.answer(answer);
+            }
+        }
+    }
+}
+
+fn random(ports: &cw_ports) -> Result<[u8; 8], Failure> {
+    let Some(fill) = ports.random else { return crate::random::challenge() };
+    let mut bytes = [0; 8];
+    // SAFETY: a function of the type that the header asks for; the bytes live while it runs.
+    match unsafe { fill(ports.user, bytes.as_mut_ptr(), bytes.len()) } {
+        0 => Ok(bytes),
+        other => Err(Failure::new(CW_CANCELLED, format!("the callback for random bytes failed with {other}"))),
+    }
+}
+
+/// Tells what a process wants next. The same question stays open until it is answered; events come once each.
+///
+/// When the process has failed, the status is its own (`CW_INTERRUPTED`, `CW_WRONG_KEYS` and so on), as `cw_process_run` would give
+/// it; with `CW_OK` and `CW_ASK_DONE` everything is proved to be on the card.
+#[unsafe(no_mangle)]
+pub unsafe extern "system" fn cw_process_next(process: *mut cw_process, out: *mut cw_question) -> cw_status {
+    boundary(|| {
+        handle::with::<Process, _>(process as usize, |process| {
+            let inner = process.0.get();
+            // SAFETY: the header asks for a struct of `struct_size` writable bytes.
+            let out = unsafe { Out::new(out)? };
+            let question = next(inner)?;
+            out.write(&question);
+            Ok(())
+        })
+    })
+}
+
+fn next(inner: &mut Inner) -> Result<cw_question, Failure> {
+    let mut question = cw_question {
+        struct_size: 0,
+        kind: CW_ASK_DONE,
+        bytes: std::ptr::null(),
+        length: 0,
+        keys: std::ptr::null(),
+        entity: std::ptr::null(),
+        transaction: std::ptr::null(),
+        event: std::ptr::null(),
+    };
+    inner.begin();
+    while let Some(notice) = inner.machine.poll_notice() {
+        if let Some(event) = EventInC::new(&notice) {
+            question.kind = CW_ASK_NOTHING;
+            question.event = show(&mut inner.shown, Shown::Event(event), |shown| match shown {
+                Shown::Event(event) => event.event(),
+                _ => std::ptr::null(),
+            });
+            return Ok(question);
+        }
+    }
+    match &inner.state {
+        State::Failed(failure) => return Err(failure.clone()),
+        State::Done(_) => {}
+        State::Exchanging(_, bytes) => {
+            question.kind = CW_ASK_TRANSMIT;
+            question.length = bytes.len();
+            question.bytes = show(&mut inner.shown, Shown::Bytes(bytes.clone()), |shown| match shown {
+                Shown::Bytes(bytes) => bytes.as_ptr(),
+                _ => std::ptr::null(),
+            });
+        }
+        State::Asked(Ask::Reset) => question.kind = CW_ASK_RESET,
+        State::Asked(Ask::Random) => question.kind = CW_ASK_RANDOM,
+        State::Asked(Ask::Keys(request)) => {
+            question.kind = CW_ASK_KEYS;
+            question.keys = show(&mut inner.shown, Shown::Keys(RequestInC::new(request)?), |shown| match shown {
+                Shown::Keys(request) => request.request(),
+                _ => std::ptr::null(),
+            });
+        }
+        State::Asked(Ask::History(entity)) => {
+            let name = std::ffi::CString::new(entity.as_str()).unwrap_or_default();
+            question.kind = CW_ASK_HISTORY;
+            question.entity = show(&mut inner.shown, Shown::Entity(name), |shown| match shown {
+                Shown::Entity(name) => name.as_ptr(),
+                _ => std::ptr::null(),
+            });
+        }
+        State::Asked(Ask::Commit(transaction)) => {
+            question.kind = CW_ASK_COMMIT;
+            let shown = Shown::Transaction(TransactionInC::new(transaction));
+            question.transaction = show(&mut inner.shown, shown, |shown| match shown {
+                Shown::Transaction(transaction) => transaction.transaction(),
+                _ => std::ptr::null(),
+            });
+        }
+        State::Fresh | State::Asked(_) => return inner.out_of_turn(),
+    }
+    Ok(question)
+}
+
+/// Keeps what the program reads, and points to it.
+fn show<T>(place: &mut Option<Shown>, shown: Shown, pointer: impl FnOnce(&Shown) -> *const T) -> *const T {
+    pointer(place.insert(shown))
+}
+
+/// Answers `CW_ASK_TRANSMIT` with the card's response and its status word, `CW_ASK_RESET` with the ATR, `CW_ASK_RANDOM` with 8 bytes.
+/// `flags` is 0, or `CW_TRANSPORT_EXTENDED` with an ATR when extended length fields pass from now on.
+#[unsafe(no_mangle)]
+pub unsafe extern "system" fn cw_process_answer_bytes(
+    process: *mut cw_process,
+    bytes: *const u8,
+    length: usize,
+    flags: u32,
+) -> cw_status {
+    boundary(|| {
+        handle::with::<Process, _>(process as usize, |process| {
+            let inner = process.0.get();
+            // SAFETY: the header asks for `length` readable bytes.
+            let bytes = unsafe { input::bytes(bytes, length, CW_ANSWER_CAPACITY, "bytes")? };
+            if flags & !CW_TRANSPORT_EXTENDED != 0 {
+                return Err(Failure::value(format!("flags {flags:X} are not known")));
+            }
+            match &inner.state {
+                State::Exchanging(..) => inner.answer_transmit(Ok(bytes)),
+                State::Asked(Ask::Reset) => {
+                    let limits = ExchangeLimits::default();
+                    inner.limits = if flags == 0 { limits } else { limits.with_extended() };
+                    inner.answer(Answer::Atr(Ok(bytes.to_vec())));
+                }
+                State::Asked(Ask::Random) => {
+                    let bytes = bytes.try_into().map_err(|_| Failure::value("CW_ASK_RANDOM takes 8 bytes"))?;
+                    inner.answer(Answer::Random(bytes));
+                }
+                _ => return inner.out_of_turn(),
+            }
+            Ok(())
+        })
+    })
+}
+
+/// Answers `CW_ASK_KEYS`. `answer` may be wiped afterwards.
+#[unsafe(no_mangle)]
+pub unsafe extern "system" fn cw_process_answer_keys(
+    process: *mut cw_process,
+    answer: *const cw_key_answer,
+) -> cw_status {
+    boundary(|| {
+        handle::with::<Process, _>(process as usize, |process| {
+            let inner = process.0.get();
+            // SAFETY: the header asks for a struct of `struct_size` readable bytes.
+            let mut answer = unsafe { plain::read(answer)? };
+            let result = match &inner.state {
+                State::Asked(Ask::Keys(request)) => answer.to(request),
+                _ => return inner.out_of_turn(),
+            };
+            answer.wipe();
+            let result: KeyAnswer = result.map_err(Failure::from)?;
+            inner.answer(Answer::Keys(Ok(result)));
+            Ok(())
+        })
+    })
+}
+
+/// Answers `CW_ASK_HISTORY` with all records of the entity, in the order of their numbers. `records` may be NULL when `count` is 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "system" fn cw_process_answer_history(
+    process: *mut cw_process,
+    records: *const cw_record,
+    count: usize,
+) -> cw_status {
+    /// Far above what a card's life brings.
+    const MAX_RECORDS: usize = 1 << 20;
+    boundary(|| {
+        handle::with::<Process, _>(process as usize, |process| {
+            let inner = process.0.get();
+            let State::Asked(Ask::History(entity)) = &inner.state else { return inner.out_of_turn() };
+            let mut taken = Records::new(Entity::clone(entity));
+            // SAFETY: the header asks for `count` structs of the `struct_size` of the first.
+            for record in unsafe { plain::read_all(records, count, 0..=MAX_RECORDS, "records")? } {
+                // SAFETY: a live struct, whose pointer the header wants to be good for its length.
+                unsafe { taken.push(&raw const record)? };
+            }
+            inner.answer(Answer::History(Ok(taken.records)));
+            Ok(())
+        })
+    })
+}
+
+/// Answers `CW_ASK_COMMIT`: all records of the transaction are on stable storage, with numbers that rise by one from `first_seq`.
+#[unsafe(no_mangle)]
+pub unsafe extern "system" fn cw_process_answer_committed(process: *mut cw_process, first_seq: u64) -> cw_status {
+    boundary(|| {
+        handle::with::<Process, _>(process as usize, |process| {
+            let inner = process.0.get();
+            let State::Asked(Ask::Commit(transaction)) = &inner.state else { return inner.out_of_turn() };
+            let result: Result<Durable, StoreError> = store::committed(transaction, CW_OK, first_seq);
+            inner.answer(Answer::Committed(Ok(result.map_err(Failure::from)?)));
+            Ok(())
+        })
+    })
+}
+
+/// Answers the open question with a failure: for card questions one of `CW_CARD_REMOVED` to `CW_LINE_LOST` or `CW_TRANSPORT`, with
+/// `delivery` as in `cw_answer`; for `CW_ASK_KEYS` one of `CW_KEY_NOT_FOUND` to `CW_KEY_SERVICE`; for the journal one of
+/// `CW_STORE_CONFLICT` to `CW_STORE_DAMAGED`.
+///
+/// `reason` may be NULL: words for the error message, without a secret. The process then ends or goes on as it must: ask for
+/// its next question.
+#[unsafe(no_mangle)]
+pub unsafe extern "system" fn cw_process_answer_failure(
+    process: *mut cw_process,
+    status: cw_status,
+    delivery: u32,
+    reason: *const c_char,
+) -> cw_status {
+    boundary(|| {
+        handle::with::<Process, _>(process as usize, |process| {
+            let inner = process.0.get();
+            let reason = if reason.is_null() {
+                String::new()
+            } else {
+                // SAFETY: the header asks for a NUL-terminated string.
+                unsafe { input::string(reason, "reason")? }
+            };
+            let unfit = || Failure::value(format!("status {status} is none for the open question"));
+            match &inner.state {
+                State::Exchanging(..) | State::Asked(Ask::Reset) => {
+                    if !(CW_CARD_REMOVED..=CW_LINE_LOST).contains(&status) && status != CW_TRANSPORT {
+                        return Err(unfit());
+                    }
+                    let delivery = match delivery {
+                        CW_DELIVERY_UNKNOWN => Delivery::Unknown,
+                        CW_DELIVERY_NOT_SENT => Delivery::NotSent,
+                        other => return Err(Failure::value(format!("delivery {other} is not known"))),
+                    };
+                    let error = TransportError { kind: kind_of(status), delivery };
+                    match &inner.state {
+                        State::Exchanging(..) => inner.answer_transmit(Err(error)),
+                        _ => inner.answer(Answer::Atr(Err(error))),
+                    }
+                }
+                State::Asked(Ask::Keys(request)) if (CW_KEY_NOT_FOUND..=CW_KEY_SERVICE).contains(&status) => {
+                    let error = key_service::refusal(status, &reason, request);
+                    inner.answer(Answer::Keys(Err(error)));
+                }
+                State::Asked(Ask::History(_)) if (CW_STORE_CONFLICT..=CW_STORE_DAMAGED).contains(&status) => {
+                    inner.answer(Answer::History(Err(store::store_error(status, "reading", &reason))));
+                }
+                State::Asked(Ask::Commit(transaction)) if (CW_STORE_CONFLICT..=CW_STORE_DAMAGED).contains(&status) => {
+                    let result = store::committed(transaction, status, 0);
+                    inner.answer(Answer::Committed(result));
+                }
+                State::Asked(Ask::Random) => return Err(unfit()),
+                State::Asked(_) => return Err(unfit()),
+                _ => return inner.out_of_turn(),
+            }
+            Ok(())
+        })
+    })
+}
+
+/// Tells what a process brought about that has ended with `CW_OK`.
+#[unsafe(no_mangle)]
+pub unsafe extern "system" fn cw_process_report(process: *mut cw_process, out: *mut cw_report) -> cw_status {
+    boundary(|| {
+        handle::with::<Process, _>(process as usize, |process| {
+            // SAFETY: the header asks for a struct of `struct_size` writable bytes.
+            let out = unsafe { Out::new(out)? };
+            out.write(&process.0.get().finished()?.in_c());
+            Ok(())
+        })
+    })
+}
+
+/// Gives one object that is on the card after a process that has ended with `CW_OK`: `cw_report.after_count` of them, counted from 0;
+/// with `before` 1 one that was there before it. `CW_OUT_OF_RANGE` behind the last one.
+#[unsafe(no_mangle)]
+pub unsafe extern "system" fn cw_process_row(
+    process: *mut cw_process,
+    before: u32,
+    index: usize,
+    out: *mut cw_row,
+) -> cw_status {
+    boundary(|| {
+        handle::with::<Process, _>(process as usize, |process| {
+            // SAFETY: the header asks for a struct of `struct_size` writable bytes.
+            let out = unsafe { Out::new(out)? };
+            let report = process.0.get().finished()?.report.as_ref();
+            let rows = report.map_or(&[][..], |report| if before == 0 { &report.after } else { &report.before });
+            let row = rows.get(index).ok_or_else(|| {
+                Failure::new(CW_OUT_OF_RANGE, format!("row {index} of {}, counted from 0", rows.len()))
+            })?;
+            out.write(&row.into());
+            Ok(())
+        })
+    })
+}
