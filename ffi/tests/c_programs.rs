@@ -38,6 +38,36 @@ fn list_lists_the_card_before_and_after_a_load() {
 }
 
 #[test]
+fn cpp_loads_with_progress_and_issues_a_card_that_is_torn_out() {
+    if !support::has_cpp_compiler() {
+        return;
+    }
+    for link in [Link::Shared, Link::Static] {
+        let (folder, program, cap) = program("examples/cpp/load.cpp", link);
+        let journal = folder.path().join("issue.journal");
+        assert_eq!(
+            support::run(&program, &[&cap, journal.to_str().unwrap()]),
+            "SCP03 with key version 01\n24 of 24 blocks\n80 A000000151000000\n40 A00000038698070101\n10 A0000003869807\n\
+             deleted: 1, again: 0\ninterrupted at LOAD\nA000000151000000 OP_READY\nA00000038698070101 PERSONALIZED\n\
+             A0000003869807 LOADED\ncard cplc-4C57534A5123000000070000 is complete, failed authentications: 0\n"
+        );
+    }
+}
+
+#[test]
+fn the_readers_of_this_machine_are_listed_or_the_reason_is_told() {
+    if !support::has_c_compiler() {
+        return;
+    }
+    let (_folder, program, _) = program("examples/c/readers.c", Link::Shared);
+    let output = std::process::Command::new(program).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    // Without the feature, without the service, or with it.
+    let known = ["CW_UNSUPPORTED: this library was built without PC/SC", "CW_NO_SERVICE: "];
+    assert!(output.status.success() || known.iter().any(|start| errors.starts_with(start)), "{errors}");
+}
+
+#[test]
 fn each_wrong_use_has_its_status() {
     if !support::has_c_compiler() {
         return;

@@ -76,11 +76,23 @@ pub enum Link {
     Static,
 }
 
-/// Compiles a C source with warnings as errors and links it with the library and the test card.
+/// Whether a C++ program can be compiled here.
+pub fn has_cpp_compiler() -> bool {
+    let found =
+        has_c_compiler() && Command::new("c++").arg("--version").output().is_ok_and(|output| output.status.success());
+    if !found {
+        eprintln!("skipped: there is no C++ compiler `c++` here");
+    }
+    found
+}
+
+/// Compiles a C or C++ source with warnings as errors and links it with the library and the test card.
 pub fn compile(source: &Path, link: Link, out: &Path) {
     let libraries = libraries();
-    let mut cc = Command::new("cc");
-    cc.args(["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-std=c99", "-D_POSIX_C_SOURCE=200809L", "-g"])
+    let is_cpp = source.extension().is_some_and(|extension| extension == "cpp");
+    let (compiler, standard) = if is_cpp { ("c++", "-std=c++17") } else { ("cc", "-std=c99") };
+    let mut cc = Command::new(compiler);
+    cc.args(["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror", standard, "-D_POSIX_C_SOURCE=200809L", "-g"])
         .arg("-I")
         .arg(repository().join("include"))
         .arg("-I")
