@@ -6,7 +6,7 @@
  * about the last call of the same thread that failed. Results are written only on success; the one exception is the
  * needed length when a buffer is too small (CW_BUFFER_TOO_SMALL), and that is refused before anything goes to a card.
  *
- * Handles. cw_session, cw_keys and cw_load_file are opaque. What a _new or _parse gave is ended by its _free, once;
+ * Handles. cw_session, cw_keys, cw_load_file, cw_journal, cw_process and cw_reader_watcher are opaque. What a _new or _parse gave is ended by its _free, once;
  * _free(NULL) is fine. A handle is no address: one that was freed, made up or of another type is found out and answered
  * with CW_BAD_HANDLE. Any thread may use a handle, one at a time: a second one gets CW_BUSY and may try again. A handle
  * whose callback calls back gets CW_REENTRANT.
@@ -15,8 +15,7 @@
  * A library that knows fewer fields ignores the others; one that knows more takes them as zero. cw_aid does not grow.
  * A struct that a function fills needs its struct_size set before.
  *
- * Pointers. What is handed in is not kept when the function has returned, except the callbacks and `user` of a
- * cw_transport. Pointers must be good for the length that goes with them; a NULL with length 0 is fine. Strings are
+ * Pointers. What is handed in is not kept when the function has returned, except callbacks and their `user`. Pointers must be good for the length that goes with them; a NULL with length 0 is fine. Strings are
  * UTF-8, end with a NUL and have at most 1023 bytes.
  *
  * Callbacks are called only while a call that needs them is under way, by the thread of that call. They return; they do
@@ -27,8 +26,13 @@
  *
  * Link with -lcardwright; the static library also needs -lpthread -ldl -lm on Linux.
  *
- * To list a card: cw_keys_new, cw_keys_add, cw_session_new with your own cw_transport, cw_session_open, cw_session_list,
- * cw_session_free, cw_keys_free. To load: cw_load_file_parse, cw_session_load, cw_session_install after cw_session_open.
+ * To list a card: cw_keys_new, cw_keys_add, cw_session_new with your own cw_transport or cw_session_new_reader, cw_session_open,
+ * cw_session_list, cw_session_free, cw_keys_free. To load: cw_load_file_parse, cw_session_load, cw_session_install after
+ * cw_session_open.
+ *
+ * To issue a card so that it is finished by the next run wherever it is torn out, or the program killed: cw_keys, cw_session and
+ * cw_load_file as above, cw_journal_open, cw_process_new_issue, cw_process_run, cw_process_report, cw_process_free. On CW_INTERRUPTED
+ * put the same card back and begin with cw_process_new_issue again.
  */
 
 

@@ -88,10 +88,12 @@ fn the_program_of_the_readme_compiles_and_lists() {
     let folder = tempfile::tempdir().unwrap();
     let (source, program) = (folder.path().join("readme.c"), folder.path().join("readme"));
     let around = "#include \"reader.h\"\n@\
-                  int main(void) { void *card = cw_test_card_new(0); int result = list(reader_transmit, reader_reset, card);\n\
-                  cw_test_card_free(card); return result; }\n";
+                  int main(void) { static const uint8_t key[16] = {0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, \
+                  0x48, 0x49, 0x4A, 0x4B, 0x4C, 0x4D, 0x4E, 0x4F}; void *card = cw_test_card_new(0);\n\
+                  cw_transport reader = {sizeof reader, 0, reader_transmit, reader_reset, card};\n\
+                  int result = list(&reader, key); cw_test_card_free(card); return result; }\n";
     fs::copy(support::repository().join("examples/c/reader.h"), folder.path().join("reader.h")).unwrap();
     fs::write(&source, around.replace('@', code)).unwrap();
     support::compile(&source, Link::Shared, &program);
-    assert_eq!(support::run(&program, &[]), "A000000151000000\n");
+    assert_eq!(support::run(&program, &[]), "80, an AID of 8 bytes\n");
 }
