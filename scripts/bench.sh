@@ -5,5 +5,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-cargo bench --locked --bench speed -- --noplot "$@" | tee "$log" | sed -n '/time:/p'
-sed -n '/^what /,$p' "$log"
+cargo build --release --locked --quiet --package cardwright-ffi
+run() { cargo bench --locked "$@" | tee "$log" | sed -n '/time:/p'; }
+run --bench speed -- --noplot "$@"
+table=$(sed -n '/^what /,$p' "$log")
+run --package cardwright-ffi --bench abi -- --noplot "$@"
+printf '%s\n' "$table"
+sed -n '/^abi /p' "$log"

@@ -7,6 +7,8 @@ use crate::input;
 use crate::plain::{self, Out, plain};
 use crate::status::cw_status;
 
+/// Header, Lc, data, Le, in bytes.
+const MAX_SHORT_COMMAND: usize = 4 + 1 + 255 + 1;
 /// Header, extended Lc, data, extended Le, in bytes.
 const MAX_COMMAND: usize = 4 + 3 + 65535 + 2;
 /// Data and status word, in bytes.
@@ -73,9 +75,16 @@ pub unsafe extern "system" fn cw_command_apdu_encode(
         let command = unsafe { plain::read(command)? };
         // SAFETY: the header asks for `nc` readable bytes at `data`.
         let command = unsafe { command.get()? };
-        // A command that carries a key is wiped here; the caller's copies are the caller's.
+        // `out` may overlap `data`, so that the command is coded elsewhere. One that carries a key is wiped here; the caller's
+        // copies are the caller's.
+        if command.encoded_len() <= MAX_SHORT_COMMAND {
+            let mut bytes = zeroize::Zeroizing::new([0; MAX_SHORT_COMMAND]);
+            let length = command.encode(&mut *bytes)?;
+            // SAFETY: the header asks for `capacity` writable bytes and a writable length.
+            return unsafe { input::hand_over(&bytes[..length], out, capacity, out_len) };
+        }
         let bytes = zeroize::Zeroizing::new(command.to_bytes()?);
-        // SAFETY: the header asks for `capacity` writable bytes and a writable length.
+        // SAFETY: as above.
         unsafe { input::hand_over(&bytes, out, capacity, out_len) }
     })
 }
