@@ -79,6 +79,32 @@ fn each_wrong_use_has_its_status() {
 }
 
 #[test]
+fn the_function_of_the_old_kind_compiles_and_answers() {
+    if !support::has_c_compiler() {
+        return;
+    }
+    let page = fs::read_to_string(support::repository().join("docs/from-a-vendor-dll.md")).unwrap();
+    let code = page.split("```c\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (source, program) = (folder.path().join("old.c"), folder.path().join("old"));
+    let around = "#include \"reader.h\"\n#include <stdio.h>\n@\
+                  int main(void) { static const uint8_t get[] = {0x80, 0xCA, 0x9F, 0x7F, 0x00}, bad[] = {0x80, 0xCA, 0x99, 0x99, 0};\n\
+                  uint8_t data[256]; size_t length = 0; void *card = cw_test_card_new(3); cw_session *session = NULL;\n\
+                  cw_transport reader = {sizeof reader, 0, reader_transmit, reader_reset, card};\n\
+                  if (cw_session_new(&reader, &session) != CW_OK) return 1;\n\
+                  int first = CardApdu(session, get, 5, data, &length);\n\
+                  printf(\"%d, %u bytes; \", first, (unsigned)length);\n\
+                  printf(\"%04X; \", (unsigned)CardApdu(session, bad, 5, data, &length));\n\
+                  printf(\"%d; \", CardApdu(session, get, 5, data, &length));\n\
+                  printf(\"%d\\n\", CardApdu(session, get, 3, data, &length));\n\
+                  cw_session_free(session); cw_test_card_free(card); return 0; }\n";
+    fs::copy(support::repository().join("examples/c/reader.h"), folder.path().join("reader.h")).unwrap();
+    fs::write(&source, around.replace('@', code)).unwrap();
+    support::compile(&source, Link::Shared, &program);
+    assert_eq!(support::run(&program, &[]), "0, 45 bytes; 6A88; -201; -109\n");
+}
+
+#[test]
 fn the_program_of_the_readme_compiles_and_lists() {
     if !support::has_c_compiler() {
         return;
