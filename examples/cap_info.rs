@@ -50,6 +50,9 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     for import in cap.imports() {
         println!("import    {} version {}", import.aid, import.version);
     }
+    for resource in cap.resources() {
+        println!("resource  {:04X}, {}", resource.id, bytes_in_words(resource.length.into()));
+    }
     println!("components");
     for (component, bytes) in cap.components() {
         println!("  {:18} {:6} bytes", component.to_string(), bytes.len());
@@ -74,6 +77,10 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         }
     }
     Ok(())
+}
+
+fn bytes_in_words(count: usize) -> String {
+    if count == 1 { "1 byte".into() } else { format!("{count} bytes") }
 }
 
 fn commands(load_file: &LoadFile, protocol: Protocol, level: SecurityLevel) -> String {

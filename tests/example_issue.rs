@@ -138,6 +138,20 @@ fn a_cap_file_with_more_blocks_than_p2_can_number_is_refused_before_anything_is_
 }
 
 #[test]
+fn an_application_with_static_resources_is_issued() {
+    let folder = folder();
+    let cap = cardwright_capgen::CapBuilder::new("A0000003869807".parse().unwrap())
+        .applet("A00000038698070101".parse().unwrap())
+        .format(cardwright_capgen::Format::V2_3)
+        .resource(1, &[0x5A; 3000])
+        .archive()
+        .unwrap();
+    std::fs::write(folder.path().join("resources.cap"), cap).unwrap();
+    let output = issue(folder.path(), &["--cap", "resources.cap"]);
+    assert!(output.status.success() && text(&output).contains("PERSONALIZED  issued"), "{}", text(&output));
+}
+
+#[test]
 fn a_damaged_journal_is_named_and_left_as_it_was() {
     let folder = folder();
     assert!(issue(folder.path(), &[]).status.success());

@@ -7,8 +7,8 @@ use cardwright_apdu::Aid;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
+use crate::CapBuilder;
 use crate::package::{Components, file_name};
-use crate::{CapBuilder, Format};
 
 pub(crate) fn write(builder: &CapBuilder, components: &Components) -> Vec<u8> {
     // Stored and with a fixed time: compression and clocks differ between machines.
@@ -24,7 +24,7 @@ pub(crate) fn write(builder: &CapBuilder, components: &Components) -> Vec<u8> {
     let mut write_all = || {
         member("META-INF/MANIFEST.MF", manifest(builder).as_bytes())?;
         for (tag, bytes) in components.in_load_order() {
-            member(&format!("{}/javacard/{}.cap", builder.name, file_name(*tag)), bytes)?;
+            member(&format!("{}/javacard/{}", builder.name, file_name(*tag)), bytes)?;
         }
         Ok::<_, zip::result::ZipError>(())
     };
@@ -34,13 +34,9 @@ pub(crate) fn write(builder: &CapBuilder, components: &Components) -> Vec<u8> {
 
 /// The manifest, with the attributes that converters give it.
 fn manifest(builder: &CapBuilder) -> String {
-    let format = match builder.format {
-        Format::V2_1 => "2.1",
-        Format::V2_2 => "2.2",
-    };
     let mut attributes = vec![
         ("Manifest-Version".into(), "1.0".into()),
-        ("Java-Card-CAP-File-Version".into(), format.into()),
+        ("Java-Card-CAP-File-Version".into(), format!("2.{}", builder.format.minor())),
         ("Java-Card-Package-Name".into(), builder.name.replace('/', ".")),
         ("Java-Card-Package-AID".into(), manifest_aid(&builder.package.aid)),
         ("Java-Card-Package-Version".into(), format!("{}.{}", builder.package.major, builder.package.minor)),

@@ -15,7 +15,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Limits: CAP format 2.1 and 2.2, applet packages only, no Export and no Debug component.
+//! Limits: compact CAP format 2.1 to 2.3, applet packages only, no Export and no Debug component.
 
 mod applet;
 mod archive;
@@ -35,6 +35,19 @@ pub enum Format {
     V2_1,
     /// 2.2: with the package name in the Header component.
     V2_2,
+    /// 2.3: can have static resources.
+    V2_3,
+}
+
+impl Format {
+    /// Minor version; the major one is 2.
+    pub(crate) const fn minor(self) -> u8 {
+        match self {
+            Self::V2_1 => 1,
+            Self::V2_2 => 2,
+            Self::V2_3 => 3,
+        }
+    }
 }
 
 /// A package and its version.
@@ -69,6 +82,15 @@ pub enum CapgenError {
     /// The package name is not 1 to 255 letters, digits, underscores and slashes.
     #[error("the package name is not made of 1 to 255 letters, digits, underscores and slashes")]
     PackageName,
+    /// Static resources in a format before 2.3.
+    #[error("static resources take format 2.3")]
+    ResourceFormat,
+    /// Two static resources have the same identifier.
+    #[error("there are two static resources {id:04X}")]
+    DuplicateResource {
+        /// Identifier of the resources.
+        id: u16,
+    },
     /// There is more of something than its count item can say.
     #[error("{actual} {what} are more than the {limit} that a CAP file can have")]
     TooMany {
@@ -89,6 +111,7 @@ pub struct CapBuilder {
     name: String,
     applets: Vec<Aid>,
     imports: Vec<Package>,
+    resources: Vec<(u16, Vec<u8>)>,
     min_data_block_len: usize,
 }
 
@@ -115,6 +138,7 @@ impl CapBuilder {
             name: "cardwright/generated".into(),
             applets: Vec::new(),
             imports: vec![system(Self::JAVACARD_FRAMEWORK), system(Self::JAVA_LANG)],
+            resources: Vec::new(),
             min_data_block_len: 6000,
         }
     }
@@ -133,7 +157,7 @@ impl CapBuilder {
         self
     }
 
-    /// Sets the name of the package, with slashes: the folder in the archive, and the name in the Header of format 2.2.
+    /// Sets the name of the package, with slashes: the folder in the archive, and the name in the Header from format 2.2 on.
     #[must_use]
     pub fn package_name(mut self, name: &str) -> Self {
         self.name = name.into();
@@ -155,6 +179,13 @@ impl CapBuilder {
             Some(import) => *import = package,
             None => self.imports.push(package),
         }
+        self
+    }
+
+    /// Adds a static resource; takes format 2.3.
+    #[must_use]
+    pub fn resource(mut self, id: u16, content: &[u8]) -> Self {
+        self.resources.push((id, content.to_vec()));
         self
     }
 
@@ -205,6 +236,18 @@ impl CapBuilder {
             }
             if self.applets[..index].contains(applet) {
                 return Err(CapgenError::DuplicateApplet { applet: *applet });
+            }
+        }
+        if !self.resources.is_empty() && self.format != Format::V2_3 {
+            return Err(CapgenError::ResourceFormat);
+        }
+        for (index, (id, content)) in self.resources.iter().enumerate() {
+            if self.resources[..index].iter().any(|(other, _)| other == id) {
+                return Err(CapgenError::DuplicateResource { id: *id });
+            }
+            if content.len() > 0x7FFF {
+                let (what, actual) = ("bytes of a static resource", content.len());
+                return Err(CapgenError::TooMany { what, actual, limit: 0x7FFF });
             }
         }
         let legal = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '/';

@@ -1,4 +1,4 @@
-//! Puts methods and classes into components whose sizes, offsets and references agree (JCVM 6.3 to 6.13).
+//! Puts methods and classes into components whose sizes, offsets and references agree (JCVM 6.3 to 6.13; JCVM 3.1 6.16).
 
 use std::collections::HashMap;
 
@@ -16,6 +16,7 @@ const METHOD: u8 = 7;
 const STATIC_FIELD: u8 = 8;
 const REFERENCE_LOCATION: u8 = 9;
 const DESCRIPTOR: u8 = 11;
+const STATIC_RESOURCES: u8 = 13;
 
 /// Token of `javacard.framework` in the Import component, as the high byte of an external class_ref.
 const FRAMEWORK: u8 = 0x80;
@@ -45,10 +46,17 @@ impl Components {
             (REFERENCE_LOCATION, layout.reference_location()?),
             (DESCRIPTOR, layout.descriptor()),
         ];
+        if let Some(resources) = layout.static_resources()? {
+            // In front of the Descriptor (JCVM 3.1 6.2).
+            infos.insert(infos.len() - 1, (STATIC_RESOURCES, resources));
+        }
         infos.insert(1, (DIRECTORY, layout.directory(&infos)?));
         let framed = infos.into_iter().map(|(tag, info)| {
             let mut bytes = vec![tag];
-            bytes.extend(count("bytes of a component", info.len())?.to_be_bytes());
+            match tag {
+                STATIC_RESOURCES => bytes.extend(long_count("bytes of static resources", info.len())?.to_be_bytes()),
+                _ => bytes.extend(count("bytes of a component", info.len())?.to_be_bytes()),
+            }
             bytes.extend(info);
             Ok((tag, bytes))
         });
@@ -66,19 +74,20 @@ impl Components {
     }
 }
 
-/// Name of a component's file, without `.cap`.
+/// Name of a component's file.
 pub(crate) fn file_name(tag: u8) -> &'static str {
     match tag {
-        HEADER => "Header",
-        DIRECTORY => "Directory",
-        APPLET => "Applet",
-        IMPORT => "Import",
-        CONSTANT_POOL => "ConstantPool",
-        CLASS => "Class",
-        METHOD => "Method",
-        STATIC_FIELD => "StaticField",
-        REFERENCE_LOCATION => "RefLocation",
-        DESCRIPTOR => "Descriptor",
+        HEADER => "Header.cap",
+        DIRECTORY => "Directory.cap",
+        APPLET => "Applet.cap",
+        IMPORT => "Import.cap",
+        CONSTANT_POOL => "ConstantPool.cap",
+        CLASS => "Class.cap",
+        METHOD => "Method.cap",
+        STATIC_FIELD => "StaticField.cap",
+        REFERENCE_LOCATION => "RefLocation.cap",
+        DESCRIPTOR => "Descriptor.cap",
+        STATIC_RESOURCES => "StaticResources.capx",
         _ => unreachable!("there are no components but those of `Components::new`"),
     }
 }
@@ -136,14 +145,10 @@ impl<'a> Layout<'a> {
 
     fn header(&self) -> Vec<u8> {
         let CapBuilder { format, package, name, .. } = self.builder;
-        let minor = match format {
-            Format::V2_1 => 1,
-            Format::V2_2 => 2,
-        };
         // ACC_APPLET
-        let mut info = vec![0xDE, 0xCA, 0xFF, 0xED, minor, 2, 0x04];
+        let mut info = vec![0xDE, 0xCA, 0xFF, 0xED, format.minor(), 2, 0x04];
         push_package(&mut info, package);
-        if *format == Format::V2_2 {
+        if *format != Format::V2_1 {
             info.push(name.len() as u8);
             info.extend(name.bytes());
         }
@@ -151,19 +156,22 @@ impl<'a> Layout<'a> {
     }
 
     fn directory(&self, infos: &[(u8, Vec<u8>)]) -> Result<Vec<u8>, CapgenError> {
-        let listed = match self.builder.format {
-            Format::V2_1 => 11,
-            Format::V2_2 => 12,
+        let (listed, len) = match self.builder.format {
+            Format::V2_1 => (11, 31),
+            Format::V2_2 => (12, 33),
+            Format::V2_3 => (12, 37),
         };
-        let len = 2 * usize::from(listed) + 9;
+        let size = |tag| match infos.iter().find(|(each, _)| *each == tag) {
+            Some((_, info)) => info.len(),
+            None if tag == DIRECTORY => len,
+            None => 0,
+        };
         let mut info = Vec::new();
         for tag in 1..=listed {
-            let size = match infos.iter().find(|(each, _)| *each == tag) {
-                Some((_, info)) => info.len(),
-                None if tag == DIRECTORY => len,
-                None => 0,
-            };
-            info.extend(count("bytes of a component", size)?.to_be_bytes());
+            info.extend(count("bytes of a component", size(tag))?.to_be_bytes());
+        }
+        if self.builder.format == Format::V2_3 {
+            info.extend(long_count("bytes of static resources", size(STATIC_RESOURCES))?.to_be_bytes());
         }
         // static_field_size: image, array initialisers and their bytes.
         for item in [STATIC_IMAGE_LEN, 1, GREETING.len() as u16] {
@@ -193,7 +201,7 @@ impl<'a> Layout<'a> {
         // signature_pool_length, which format 2.1 does not have.
         let mut info = match self.builder.format {
             Format::V2_1 => vec![],
-            Format::V2_2 => vec![0, 0],
+            Format::V2_2 | Format::V2_3 => vec![0, 0],
         };
         for class in 0..self.builder.applets.len() {
             // No flags, no interfaces.
@@ -294,6 +302,21 @@ impl<'a> Layout<'a> {
         info
     }
 
+    /// Identifiers and lengths, then the resources in the same order.
+    fn static_resources(&self) -> Result<Option<Vec<u8>>, CapgenError> {
+        let resources = &self.builder.resources;
+        if resources.is_empty() {
+            return Ok(None);
+        }
+        let mut info = count("static resources", resources.len())?.to_be_bytes().to_vec();
+        for (id, content) in resources {
+            info.extend(id.to_be_bytes());
+            info.extend(long_count("bytes of a static resource", content.len())?.to_be_bytes());
+        }
+        resources.iter().for_each(|(_, content)| info.extend(content));
+        Ok(Some(info))
+    }
+
     /// Type or signature of a constant; classes have none.
     fn constant_type(&self, constant: &Constant) -> Option<&'static [u8]> {
         use framework::*;
@@ -373,4 +396,9 @@ fn push_package(info: &mut Vec<u8>, package: &Package) {
 /// A count as its item of two bytes.
 fn count(what: &'static str, actual: usize) -> Result<u16, CapgenError> {
     u16::try_from(actual).map_err(|_| CapgenError::TooMany { what, actual, limit: 0xFFFF })
+}
+
+/// A count as its item of four bytes.
+fn long_count(what: &'static str, actual: usize) -> Result<u32, CapgenError> {
+    u32::try_from(actual).map_err(|_| CapgenError::TooMany { what, actual, limit: 0xFFFF_FFFF })
 }

@@ -33,7 +33,7 @@ fn the_checker_agrees_with_packages_of_a_foreign_converter() {
 
 #[test]
 fn the_components_agree_in_every_size_and_format() {
-    for format in [Format::V2_1, Format::V2_2] {
+    for format in [Format::V2_1, Format::V2_2, Format::V2_3] {
         for bytes in [0, 700, 6000, 20_000, 50_000] {
             let image = builder().format(format).min_data_block_len(bytes).image().unwrap();
             let seen = checker::check(&image);
@@ -85,6 +85,21 @@ fn the_reader_gives_back_what_was_asked_for() {
 }
 
 #[test]
+fn static_resources_are_where_the_reader_looks_for_them() {
+    let builder = builder().format(Format::V2_3).resource(9, b"first").resource(0x8001, &[]).resource(2, &[7; 32_767]);
+    let image = builder.image().unwrap();
+    checker::check(&image);
+    let cap = CapFile::parse(&image).unwrap();
+    assert_eq!(cap, CapFile::parse(&builder.archive().unwrap()).unwrap());
+    let resources: Vec<_> = cap.resources().iter().map(|resource| (resource.id, resource.length)).collect();
+    assert_eq!(resources, [(9, 5), (0x8001, 0), (2, 32_767)]);
+    let component = cap.component(Component::StaticResources).unwrap();
+    assert_eq!(component[..7], [13, 0, 0, 0x80, 0x18, 0, 3]);
+    assert_eq!(component[25..31], *b"first\x07");
+    assert!(String::from_utf8_lossy(&builder.archive().unwrap()).contains("/javacard/StaticResources.capx"));
+}
+
+#[test]
 fn the_payment_package_takes_24_blocks() {
     let bytes = default_payment_cap();
     assert_eq!(bytes, default_payment_cap());
@@ -131,6 +146,14 @@ fn refuses_what_the_standard_does_not_allow() {
     assert_eq!(builder().applet(foreign).archive(), Err(CapgenError::AppletRid { applet: foreign, package }));
     let applet = aid("A00000038698070101");
     assert_eq!(builder().applet(applet).archive(), Err(CapgenError::DuplicateApplet { applet }));
+    let resource = |format| builder().format(format).resource(7, b"logo");
+    for format in [Format::V2_1, Format::V2_2] {
+        assert_eq!(resource(format).archive(), Err(CapgenError::ResourceFormat));
+    }
+    let twice = resource(Format::V2_3).resource(7, b"other");
+    assert_eq!(twice.archive(), Err(CapgenError::DuplicateResource { id: 7 }));
+    let long = resource(Format::V2_3).resource(8, &[0; 32_768]);
+    assert!(matches!(long.archive(), Err(CapgenError::TooMany { limit: 32_767, .. })));
     assert_eq!(builder().package_name("../up").archive(), Err(CapgenError::PackageName));
     assert!(matches!(builder().min_data_block_len(90_000).archive(), Err(CapgenError::TooMany { limit: 0xFFFF, .. })));
     assert!(matches!(builder().min_data_block_len(usize::MAX).archive(), Err(CapgenError::TooMany { .. })));

@@ -18,8 +18,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Limits: CAP files of the compact format (versions 2.1 to 2.3); the extended format of Java Card 3.1 is refused, and
-//! so are static resources. Load files are sent in clear (`C4`), not as a Ciphered Load File Data Block (`D4`).
+//! Limits: CAP files of the compact format (versions 2.1 to 2.3); the extended format of Java Card 3.1 is refused.
+//! Load files are sent in clear (`C4`), not as a Ciphered Load File Data Block (`D4`).
 
 #[cfg(feature = "std")]
 mod archive;
@@ -37,7 +37,7 @@ use cardwright_apdu::Aid;
 use cardwright_apdu::tlv::{self, Tag};
 use thiserror::Error;
 
-pub use cap::{CapApplet, CapFile, CapFlags, CapFormat, CapImport, PackageVersion};
+pub use cap::{CapApplet, CapFile, CapFlags, CapFormat, CapImport, CapResource, PackageVersion};
 pub use component::Component;
 pub use error::{ArchiveFault, CapError};
 pub use hash::{HashAlgorithm, LoadFileDataBlockHash};

@@ -1,13 +1,15 @@
 //! The load file data block of a Java Card: the components of a CAP file one after the other (JCVM 6).
 
+use std::collections::HashMap;
+
 use cardwright_apdu::Aid;
 
 const MAGIC: [u8; 4] = [0xDE, 0xCA, 0xFF, 0xED];
 const HEADER: u8 = 1;
 const APPLET: u8 = 3;
 const IMPORT: u8 = 4;
-/// Greatest tag of a component that the specification names (static resources).
-const LAST_STANDARD: u8 = 13;
+/// Greatest tag of a component that the specification names.
+const STATIC_RESOURCES: u8 = 13;
 /// Custom components have tags from here.
 const FIRST_CUSTOM: u8 = 128;
 /// Flag of a header whose components have four-byte sizes; this card has none.
@@ -41,6 +43,11 @@ impl<'a> Bytes<'a> {
         self.take(2).map(|bytes| u16::from_be_bytes([bytes[0], bytes[1]]))
     }
 
+    fn u4(&mut self) -> Option<usize> {
+        let bytes = self.take(4)?;
+        usize::try_from(u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])).ok()
+    }
+
     fn aid(&mut self) -> Option<Aid> {
         let length = self.u1()?;
         Aid::new(self.take(length.into())?).ok()
@@ -62,7 +69,7 @@ impl Cap {
         if tag != HEADER || header.take(4)? != MAGIC {
             return None;
         }
-        let (_format, flags) = (header.u2()?, header.u1()?);
+        let (minor, _major, flags) = (header.u1()?, header.u1()?, header.u1()?);
         if flags & ACC_EXTENDED != 0 {
             return None;
         }
@@ -83,8 +90,10 @@ impl Cap {
                         cap.imports.push(content.package()?.1);
                     }
                 }
-                HEADER => return None,
-                tag if tag <= LAST_STANDARD || tag >= FIRST_CUSTOM => {}
+                // They came with format 2.3.
+                STATIC_RESOURCES if minor >= 3 => resources(content)?,
+                HEADER | STATIC_RESOURCES => return None,
+                ..STATIC_RESOURCES | FIRST_CUSTOM.. => {}
                 _ => return None,
             }
         }
@@ -93,8 +102,22 @@ impl Cap {
 }
 
 fn component<'a>(bytes: &mut Bytes<'a>) -> Option<(u8, &'a [u8])> {
-    let (tag, size) = (bytes.u1()?, bytes.u2()?);
-    (tag != 0).then_some((tag, bytes.take(size.into())?))
+    let tag = bytes.u1()?;
+    let size = if tag == STATIC_RESOURCES { bytes.u4()? } else { bytes.u2()?.into() };
+    (tag != 0).then_some((tag, bytes.take(size)?))
+}
+
+/// Static resources: how many, an identifier and a length for each, then each one's bytes (JCVM 3.1 6.16).
+fn resources(mut content: Bytes<'_>) -> Option<()> {
+    let mut lengths = HashMap::new();
+    let count = content.u2()?;
+    for _ in 0..count {
+        let (id, length) = (content.u2()?, content.u4()?);
+        if length > 0x7FFF || lengths.insert(id, length).is_some() {
+            return None;
+        }
+    }
+    (count > 0 && lengths.values().sum::<usize>() == content.0.len()).then_some(())
 }
 
 #[cfg(test)]
@@ -108,7 +131,11 @@ mod tests {
     }
 
     fn header(flags: u8) -> Vec<u8> {
-        component(1, &[&MAGIC[..], &[1, 2, flags, 3, 1, 9], &PACKAGE].concat())
+        header_of_format(1, flags)
+    }
+
+    fn header_of_format(minor: u8, flags: u8) -> Vec<u8> {
+        component(1, &[&MAGIC[..], &[minor, 2, flags, 3, 1, 9], &PACKAGE].concat())
     }
 
     #[test]
@@ -120,6 +147,35 @@ mod tests {
         assert_eq!(cap.version, [1, 3]);
         assert_eq!(cap.applets, ["A0000003869807010001".parse().unwrap()]);
         assert_eq!(cap.imports, ["A0000000620101".parse().unwrap()]);
+    }
+
+    #[test]
+    fn static_resources_have_a_size_of_four_bytes_and_are_checked() {
+        let with = |minor, content: &[u8]| {
+            let size = (content.len() as u32).to_be_bytes();
+            let block = [&header_of_format(minor, 4)[..], &[13], &size, content, &component(4, &[0])].concat();
+            Cap::parse(&block).is_some()
+        };
+        assert!(with(3, b"\0\x01\0\x09\0\0\0\x02hi"));
+        for minor in [1, 2] {
+            assert!(!with(minor, b"\0\x01\0\x09\0\0\0\x02hi"), "format 2.{minor}");
+        }
+        for wrong in [
+            &b"\0\0"[..],
+            b"\0\x01\0\x09\0\0\0\x02h",
+            b"\0\x01\0\x09\0\0\0\x02hi!",
+            b"\0\x02\0\x09\0\0\0\x02hi",
+            b"\0\x02\0\x09\0\0\0\x01\0\x09\0\0\0\x01hi",
+        ] {
+            assert!(!with(3, wrong), "{wrong:?}");
+        }
+        let of_length = |length: usize| {
+            let mut content = vec![0, 1, 0, 9, 0, 0];
+            content.extend((length as u16).to_be_bytes());
+            content.resize(content.len() + length, 0);
+            with(3, &content)
+        };
+        assert!(of_length(0x7FFF) && !of_length(0x8000));
     }
 
     #[test]

@@ -64,12 +64,20 @@ fn u2(bytes: &[u8], offset: usize) -> usize {
     usize::from(u16::from_be_bytes([bytes[offset], bytes[offset + 1]]))
 }
 
+fn u4(bytes: &[u8], offset: usize) -> usize {
+    (u2(bytes, offset) << 16) + u2(bytes, offset + 2)
+}
+
 impl Package {
     fn new(mut image: &[u8]) -> Self {
         let mut components = BTreeMap::new();
         while !image.is_empty() {
-            let (component, rest) = image.split_at(3 + u2(image, 1));
-            assert!(components.insert(component[0], component[3..].to_vec()).is_none(), "component twice");
+            let (prefix, size) = match image[0] {
+                13 => (5, u4(image, 1)),
+                _ => (3, u2(image, 1)),
+            };
+            let (component, rest) = image.split_at(prefix + size);
+            assert!(components.insert(component[0], component[prefix..].to_vec()).is_none(), "component twice");
             image = rest;
         }
         let pool = &components[&5];
@@ -91,7 +99,14 @@ impl Package {
             let size = self.components.get(&tag).map_or(0, Vec::len);
             assert_eq!(u2(directory, 2 * (usize::from(tag) - 1)), size, "directory size of component {tag}");
         }
-        let rest = &directory[2 * usize::from(listed)..];
+        let mut rest = &directory[2 * usize::from(listed)..];
+        if self.minor >= 3 {
+            let size = self.components.get(&13).map_or(0, Vec::len);
+            assert_eq!(u4(rest, 0), size, "directory size of static resources");
+            rest = &rest[4..];
+        } else {
+            assert!(!self.components.contains_key(&13), "static resources before format 2.3");
+        }
         let fields = &self.components[&8];
         let (image, references, arrays) = (u2(fields, 0), u2(fields, 2), u2(fields, 4));
         let (mut offset, mut array_bytes) = (6, 0);

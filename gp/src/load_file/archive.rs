@@ -8,12 +8,13 @@ use std::vec::Vec;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
+use super::cap::MAX_INPUT_LEN;
 use super::component_set::ComponentSet;
 use super::{ArchiveFault, CapError, Component};
 
 /// Largest number of members; converters add the class and export files, so there is room above 12.
 const MAX_MEMBERS: usize = 4096;
-/// Tag, size item and what the size item can express.
+/// Tag, size item and what a size item of two bytes can express.
 const MAX_COMPONENT_LEN: usize = 3 + 0xFFFF;
 
 pub(super) fn read(bytes: &[u8]) -> Result<ComponentSet, CapError> {
@@ -39,7 +40,12 @@ pub(super) fn read(bytes: &[u8]) -> Result<ComponentSet, CapError> {
     members.sort_by_key(|(_, _, member)| !matches!(member, Member::Component(Component::Header)));
     let mut set = ComponentSet::default();
     for (index, name, member) in members {
-        let bytes = unpack(&mut archive, index, &name)?;
+        let limit = match member {
+            // Their size item could say 4 GB; an image cannot have more than this.
+            Member::Component(Component::StaticResources) => MAX_INPUT_LEN,
+            _ => MAX_COMPONENT_LEN,
+        };
+        let bytes = unpack(&mut archive, index, &name, limit)?;
         match member {
             Member::Component(component) => set.insert_named(component, bytes)?,
             _ => set.insert_unknown(&bytes)?,
@@ -51,7 +57,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<ComponentSet, CapError> {
 /// What a member is, by its path.
 enum Member {
     Component(Component),
-    /// A `.cap` file beside the components: a custom component, or static resources.
+    /// A `.cap` file beside the components: a custom component.
     UnknownComponent,
     Extended,
     Other,
@@ -65,24 +71,30 @@ impl Member {
             return Self::Other;
         }
         let Some((name, extension)) = file.rsplit_once('.') else { return Self::Other };
+        let component = Component::ALL.into_iter().find(|component| component.name().eq_ignore_ascii_case(name));
         if extension.eq_ignore_ascii_case("capx") {
-            return Self::Extended;
+            // Static resources have this name in compact files as well.
+            return match component {
+                Some(component @ Component::StaticResources) => Self::Component(component),
+                _ => Self::Extended,
+            };
         }
         if !extension.eq_ignore_ascii_case("cap") {
             return Self::Other;
         }
-        Component::ALL
-            .into_iter()
-            .find(|component| component.name().eq_ignore_ascii_case(name))
-            .map_or(Self::UnknownComponent, Self::Component)
+        component.map_or(Self::UnknownComponent, Self::Component)
     }
 }
 
-/// Unpacks a member, and not one byte more than a component can have, whatever the archive says of its length.
-fn unpack(archive: &mut ZipArchive<Cursor<&[u8]>>, index: usize, name: &str) -> Result<Vec<u8>, CapError> {
+/// Unpacks a member, and not one byte more than the component can have, whatever the archive says of its length.
+fn unpack(
+    archive: &mut ZipArchive<Cursor<&[u8]>>,
+    index: usize,
+    name: &str,
+    limit: usize,
+) -> Result<Vec<u8>, CapError> {
     let member = archive.by_index(index).map_err(|error| damaged(Some(name), &error))?;
     let mut bytes = Vec::new();
-    let limit = MAX_COMPONENT_LEN;
     member
         .take(limit as u64 + 1)
         .read_to_end(&mut bytes)
@@ -106,7 +118,7 @@ fn damaged(member: Option<&str>, error: &ZipError) -> CapError {
 #[cfg(test)]
 mod tests {
     use super::super::CapFile;
-    use super::super::cap::tests::{image, sample};
+    use super::super::cap::tests::{image, sample, with_resources};
     use super::*;
     use proptest::prelude::*;
     use std::io::Write;
@@ -173,11 +185,48 @@ mod tests {
             CapError::Truncated { component: Component::Debug, offset: 0 }
         );
         assert_eq!(
-            parse_with(&[("com/demo/javacard/StaticResources.cap", &[13, 0, 0, 0, 0])]).unwrap_err(),
-            CapError::UnsupportedComponent { tag: 13, offset: 0 }
+            parse_with(&[("com/demo/javacard/Later.cap", &[14, 0, 0])]).unwrap_err(),
+            CapError::UnsupportedComponent { tag: 14, offset: 0 }
+        );
+        assert_eq!(
+            parse_with(&[("com/demo/javacard/StaticResources.capx", &[13, 0, 0, 2, 0])]).unwrap_err(),
+            CapError::WrongSize { component: Component::StaticResources, expected: 512, actual: 0 }
+        );
+        assert_eq!(
+            parse_with(&[("com/demo/javacard/StaticResources.capx", &[13, 0, 0, 0])]).unwrap_err(),
+            CapError::Truncated { component: Component::StaticResources, offset: 0 }
         );
         let custom = parse_with(&[("com/demo/javacard/Vendor.cap", &[0x81, 0, 0])]).unwrap();
         assert_eq!(custom.custom_component_count(), 1);
+    }
+
+    /// The sample package with static resources, which are a member of this name.
+    fn with_resources_named(names: &[&str]) -> Result<CapFile, CapError> {
+        let components = sample(3, with_resources);
+        let mut members = Vec::new();
+        for (component, bytes) in &components {
+            match component {
+                Component::StaticResources => {
+                    members.extend(names.iter().map(|name| (std::format!("com/demo/javacard/{name}"), &bytes[..])));
+                }
+                _ => members.push((std::format!("com/demo/javacard/{component}.cap"), &bytes[..])),
+            }
+        }
+        let members: Vec<(&str, &[u8])> = members.iter().map(|(path, bytes)| (&path[..], *bytes)).collect();
+        CapFile::parse(&archive(&members))
+    }
+
+    #[test]
+    fn static_resources_are_read_under_either_extension_in_any_case() {
+        let from_image = CapFile::parse(&image(&sample(3, with_resources))).unwrap();
+        assert_eq!(from_image.resources().len(), 2);
+        for name in ["StaticResources.capx", "StaticResources.cap", "staticresources.CAPX"] {
+            assert_eq!(with_resources_named(&[name]).unwrap(), from_image, "{name}");
+        }
+        let both = with_resources_named(&["StaticResources.capx", "StaticResources.cap"]);
+        assert_eq!(both.unwrap_err(), CapError::Duplicate { component: Component::StaticResources });
+        let none = with_resources_named(&[]).unwrap_err();
+        assert!(matches!(none, CapError::DirectorySize { component: Component::StaticResources, actual: 0, .. }));
     }
 
     #[test]
@@ -199,6 +248,9 @@ mod tests {
         let path = "com/demo/javacard/Debug.cap";
         let error = parse_with(&[(path, &bomb)]).unwrap_err();
         assert_eq!(error, CapError::MemberTooLong { member: path.to_string(), limit: 65_538 });
+        let path = "com/demo/javacard/StaticResources.capx";
+        let error = parse_with(&[(path, &std::vec![13; (16 << 20) + 1])]).unwrap_err();
+        assert_eq!(error, CapError::MemberTooLong { member: path.to_string(), limit: 16 << 20 });
         // Where it is no component, nobody unpacks it.
         assert!(parse_with(&[("META-INF/bomb", &bomb)]).is_ok());
     }

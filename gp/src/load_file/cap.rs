@@ -5,11 +5,11 @@ use core::fmt;
 use cardwright_apdu::Aid;
 
 use super::component_set::ComponentSet;
-use super::items::{Directory, Header, parse_applets, parse_imports};
+use super::items::{Directory, Header, parse_applets, parse_imports, parse_resources};
 use super::{CapError, Component, DescriptorPolicy, LoadFile, LoadFileError};
 
 /// Largest input, in bytes: far above any CAP file with all its debug information.
-const MAX_INPUT_LEN: usize = 16 << 20;
+pub(super) const MAX_INPUT_LEN: usize = 16 << 20;
 
 /// A CAP file: one package, read and checked for what loading it depends on (JCVM 6).
 ///
@@ -23,9 +23,11 @@ pub struct CapFile {
     package_name: Option<String>,
     applets: Vec<CapApplet>,
     imports: Vec<CapImport>,
+    resources: Vec<CapResource>,
 }
 
-/// Version of the CAP file format: 2.1 (Java Card 2.1 and later), 2.2 (adds names for remote methods), 2.3 (Java Card 3.1).
+/// Version of the CAP file format: 2.1 (Java Card 2.1 and later), 2.2 (adds names for remote methods), 2.3 (Java Card
+/// 3.1, adds static resources).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CapFormat {
     /// Major version.
@@ -65,9 +67,18 @@ pub struct CapImport {
     pub version: PackageVersion,
 }
 
+/// A static resource: data that the package reads from its own load file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CapResource {
+    /// Its identifier, unique in the file.
+    pub id: u16,
+    /// Its length, in bytes: at most 32 767.
+    pub length: u16,
+}
+
 impl CapFile {
-    /// Reads a CAP file: an archive with `<package>/javacard/<Component>.cap` members (feature `std`), or an image,
-    /// which is the components one behind the other.
+    /// Reads a CAP file: an archive with `<package>/javacard/<Component>.cap` members (feature `std`; static resources
+    /// also as `.capx`), or an image, which is the components one behind the other.
     ///
     /// The Debug component may be missing; so may Descriptor, since a card need not be sent it.
     ///
@@ -115,13 +126,17 @@ impl CapFile {
             Some(applet) => parse_applets(applet, components.required(Component::Method)?)?,
             None => Vec::new(),
         };
+        let resources = match components.get(Component::StaticResources) {
+            Some(resources) => parse_resources(resources, header.format)?,
+            None => Vec::new(),
+        };
         Directory::parse(components.required(Component::Directory)?, header.format)?.check(
             &components,
             imports.len(),
             applets.len(),
         )?;
         let Header { format, flags, package, package_name } = header;
-        Ok(Self { components, format, flags, package, package_name, applets, imports })
+        Ok(Self { components, format, flags, package, package_name, applets, imports, resources })
     }
 
     /// Version of the CAP file format.
@@ -164,6 +179,12 @@ impl CapFile {
     #[must_use]
     pub fn imports(&self) -> &[CapImport] {
         &self.imports
+    }
+
+    /// The static resources, in the order of their component; none before format 2.3.
+    #[must_use]
+    pub fn resources(&self) -> &[CapResource] {
+        &self.resources
     }
 
     /// A component, from its tag on; `None` if it is not there.
@@ -220,6 +241,7 @@ impl fmt::Debug for CapFile {
             .field("package", &self.package)
             .field("applets", &self.applets)
             .field("imports", &self.imports)
+            .field("resources", &self.resources)
             .finish_non_exhaustive()
     }
 }
@@ -289,13 +311,21 @@ pub(super) mod tests {
             StaticField => vec![0; 10],
             ReferenceLocation => vec![0; 4],
             Descriptor => vec![0; 20],
-            Export | Debug => return None,
+            Export | Debug | StaticResources => return None,
         })
     }
 
     fn frame(tag: u8, info: &[u8]) -> Vec<u8> {
-        let size = u16::try_from(info.len()).unwrap().to_be_bytes();
-        [&[tag], &size[..], info].concat()
+        let size = u32::try_from(info.len()).unwrap().to_be_bytes();
+        [&[tag][..], if tag == 13 { &size[..] } else { &size[2..] }, info].concat()
+    }
+
+    /// resource_count, then identifiers and sizes, then the resources.
+    const RESOURCES: [u8; 20] = *b"\x00\x02\x00\x07\0\0\0\x04\x12\x34\0\0\0\x02logohi";
+
+    /// For [`sample`]: adds two static resources.
+    pub(in crate::load_file) fn with_resources(component: Component, info: Option<Vec<u8>>) -> Option<Vec<u8>> {
+        if component == Component::StaticResources { Some(RESOURCES.to_vec()) } else { info }
     }
 
     /// The components of the sample package, after `change` has had each of them and before the Directory is made.
@@ -314,7 +344,11 @@ pub(super) mod tests {
                 if *component == Component::Directory { directory_len } else { info.as_ref().map_or(0, Vec::len) };
             directory.extend(u16::try_from(size).unwrap().to_be_bytes());
         }
-        directory.extend(vec![0; if minor >= 3 { 10 } else { 6 }]);
+        if minor >= 3 {
+            let size = infos[12].1.as_ref().map_or(0, Vec::len);
+            directory.extend(u32::try_from(size).unwrap().to_be_bytes());
+        }
+        directory.extend([0; 6]);
         directory.extend([1, 1, 0]);
         infos
             .into_iter()
@@ -384,6 +418,123 @@ pub(super) mod tests {
             }
             assert_eq!(order, expected);
         }
+    }
+
+    #[test]
+    fn static_resources_are_sent_between_reference_location_and_descriptor() {
+        let components = sample(3, with_resources);
+        let cap = CapFile::parse(&image(&components)).unwrap();
+        assert_eq!(cap.resources(), [CapResource { id: 7, length: 4 }, CapResource { id: 0x1234, length: 2 }]);
+        let of = |wanted| &components.iter().find(|(component, _)| *component == wanted).unwrap().1[..];
+        let resources = [&[13, 0, 0, 0, 20], &RESOURCES[..]].concat();
+        assert_eq!(cap.component(Component::StaticResources), Some(&resources[..]));
+        let end = [of(Component::ReferenceLocation), &resources].concat();
+        assert!(cap.to_load_file(DescriptorPolicy::Omit).unwrap().data_block().ends_with(&end));
+        let end = [&end, of(Component::Descriptor)].concat();
+        assert!(cap.to_load_file(DescriptorPolicy::Send).unwrap().data_block().ends_with(&end));
+        // Wherever it is in the image.
+        let mut moved = components.clone();
+        moved.rotate_right(1);
+        assert_eq!(moved[0].0, Component::StaticResources);
+        assert_eq!(CapFile::parse(&image(&moved)).unwrap(), cap);
+    }
+
+    #[test]
+    fn refuses_static_resources_that_are_none_and_says_why() {
+        let component = Component::StaticResources;
+        let error_with = |minor, change: &dyn Fn(&mut Vec<u8>)| {
+            let components = sample(minor, |each, info| {
+                let mut info = with_resources(each, info)?;
+                if each == component {
+                    change(&mut info);
+                }
+                Some(info)
+            });
+            CapFile::parse(&image(&components)).unwrap_err()
+        };
+        for minor in [1, 2] {
+            let actual = CapFormat { major: 2, minor };
+            assert_eq!(error_with(minor, &|_| ()), CapError::ComponentFormat { component, actual });
+        }
+        assert_eq!(error_with(3, &|info| info[1] = 0), CapError::NoResource);
+        assert_eq!(error_with(3, &|info| info.clear()), CapError::Truncated { component, offset: 5 });
+        assert_eq!(error_with(3, &|info| info.truncate(10)), CapError::Truncated { component, offset: 15 });
+        // The third entry would be made of the resources' bytes.
+        let actual = u32::from_be_bytes(*b"gohi");
+        let expected = CapError::ResourceLength { id: u16::from_be_bytes(*b"lo"), actual, limit: 32_767 };
+        assert_eq!(error_with(3, &|info| info[1] = 3), expected);
+        assert_eq!(error_with(3, &|info| info.truncate(19)), CapError::Truncated { component, offset: 23 });
+        assert_eq!(error_with(3, &|info| info.push(0)), CapError::TrailingBytes { component, offset: 25 });
+        assert_eq!(error_with(3, &|info| info[13] = 1), CapError::TrailingBytes { component, offset: 24 });
+        assert_eq!(
+            error_with(3, &|info| {
+                info[8] = 0;
+                info[9] = 7;
+            }),
+            CapError::DuplicateResource { id: 7 }
+        );
+        for (place, byte, actual) in [(6, 0x80, 0x8004), (4, 0xFF, 0xFF00_0004), (5, 1, 0x1_0004)] {
+            let error = error_with(3, &|info| info[place] = byte);
+            assert_eq!(error, CapError::ResourceLength { id: 7, actual, limit: 32_767 });
+        }
+        let largest = |info: &mut Vec<u8>| {
+            info.truncate(2);
+            info[1] = 1;
+            info.extend([0, 7, 0, 0, 0x7F, 0xFF]);
+            info.extend(vec![0x5A; 32_767]);
+        };
+        let components = sample(3, |each, info| {
+            let mut info = with_resources(each, info)?;
+            if each == component {
+                largest(&mut info);
+            }
+            Some(info)
+        });
+        assert_eq!(CapFile::parse(&image(&components)).unwrap().resources()[0].length, 32_767);
+    }
+
+    #[test]
+    fn refuses_static_resources_that_the_directory_does_not_know() {
+        let component = Component::StaticResources;
+        let with = sample(3, with_resources);
+        // The last byte of the size of static resources, behind tag, size and twelve sizes of two bytes.
+        let place = 3 + 24 + 3;
+        for (place, change, expected) in [(place, 1, 21), (place - 3, 0x80, 0x8000_0014)] {
+            let mut wrong = with.clone();
+            assert_eq!(wrong[1].1[27..31], [0, 0, 0, 20]);
+            wrong[1].1[place] ^= change;
+            assert_eq!(
+                CapFile::parse(&image(&wrong)).unwrap_err(),
+                CapError::DirectorySize { component, expected, actual: 20 }
+            );
+        }
+        let mut stripped = with.clone();
+        stripped.retain(|(each, _)| *each != component);
+        let error = CapFile::parse(&image(&stripped)).unwrap_err();
+        assert_eq!(error, CapError::DirectorySize { component, expected: 20, actual: 0 });
+        let mut added = sample(3, unchanged);
+        added.push(with.last().unwrap().clone());
+        let error = CapFile::parse(&image(&added)).unwrap_err();
+        assert_eq!(error, CapError::DirectorySize { component, expected: 0, actual: 20 });
+    }
+
+    #[test]
+    fn an_image_that_ends_in_static_resources_is_cut() {
+        let components = sample(3, with_resources);
+        let whole = image(&components);
+        let start = whole.len() - components.last().unwrap().1.len();
+        for end in start + 1..whole.len() {
+            let expected = match end - start {
+                ..5 => CapError::ImageTruncated { offset: start },
+                present => {
+                    CapError::WrongSize { component: Component::StaticResources, expected: 20, actual: present - 5 }
+                }
+            };
+            assert_eq!(CapFile::parse(&whole[..end]).unwrap_err(), expected, "{end}");
+        }
+        let mut endless = whole;
+        endless[start + 1] = 0xFF;
+        assert!(matches!(CapFile::parse(&endless), Err(CapError::WrongSize { actual: 20, .. })));
     }
 
     #[test]
@@ -470,10 +621,9 @@ pub(super) mod tests {
         assert_eq!(CapFile::parse(&tail).unwrap_err(), CapError::ImageTruncated { offset: whole.len() });
         let twice = [&whole[..], &components[0].1].concat();
         assert_eq!(CapFile::parse(&twice).unwrap_err(), CapError::Duplicate { component: Component::Header });
-        let resources = [&whole[..], &[13, 0, 0]].concat();
-        let error = CapFile::parse(&resources).unwrap_err();
-        assert_eq!(error, CapError::UnsupportedComponent { tag: 13, offset: whole.len() });
-        assert!(error.to_string().ends_with("(static resources)"));
+        let reserved = [&whole[..], &[14, 0, 0]].concat();
+        let error = CapFile::parse(&reserved).unwrap_err();
+        assert_eq!(error, CapError::UnsupportedComponent { tag: 14, offset: whole.len() });
         let custom = [&whole[..], &[0x80, 0, 1, 7]].concat();
         assert_eq!(CapFile::parse(&custom).unwrap().custom_component_count(), 1);
         assert_eq!(CapFile::parse(&[]).unwrap_err(), CapError::Missing { component: Component::Header });
@@ -489,11 +639,12 @@ pub(super) mod tests {
         #[test]
         fn a_changed_image_never_panics(
             minor in 1u8..=3,
+            resources: bool,
             changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
             end in any::<prop::sample::Index>(),
             cut in any::<bool>(),
         ) {
-            let mut bytes = image(&sample(minor, unchanged));
+            let mut bytes = image(&sample(minor, if resources { with_resources } else { unchanged }));
             for (index, byte) in changes {
                 let place = index.index(bytes.len());
                 bytes[place] = byte;

@@ -28,11 +28,13 @@ pub enum Component {
     Descriptor = 11,
     /// Names and line numbers, for a debugger; never sent to a card.
     Debug = 12,
+    /// Data that the package reads from its own file; since format 2.3 (Java Card 3.1).
+    StaticResources = 13,
 }
 
 impl Component {
     /// All components, by tag.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Header,
         Self::Directory,
         Self::Applet,
@@ -45,10 +47,11 @@ impl Component {
         Self::Export,
         Self::Descriptor,
         Self::Debug,
+        Self::StaticResources,
     ];
 
     /// The order in which a card is sent them (JCVM 6.2, reference component install order).
-    pub const LOAD_ORDER: [Self; 11] = [
+    pub const LOAD_ORDER: [Self; 12] = [
         Self::Header,
         Self::Directory,
         Self::Import,
@@ -59,13 +62,14 @@ impl Component {
         Self::Export,
         Self::ConstantPool,
         Self::ReferenceLocation,
+        Self::StaticResources,
         Self::Descriptor,
     ];
 
-    /// The component with this tag; `None` for static resources (13), reserved and custom tags.
+    /// The component with this tag; `None` for reserved and custom tags.
     #[must_use]
     pub const fn from_tag(tag: u8) -> Option<Self> {
-        if tag >= 1 && tag <= 12 { Some(Self::ALL[tag as usize - 1]) } else { None }
+        if tag >= 1 && tag <= 13 { Some(Self::ALL[tag as usize - 1]) } else { None }
     }
 
     /// Tag: the component's first byte.
@@ -74,7 +78,17 @@ impl Component {
         self as u8
     }
 
-    /// Name of its file in the archive, without `.cap` (JCVM 6.1.1, table 6-2).
+    /// Length of the tag and size items in front of the content, in bytes: the size of static resources has four bytes,
+    /// that of the others two (JCVM 3.1 6.16).
+    #[must_use]
+    pub const fn prefix_len(self) -> usize {
+        match self {
+            Self::StaticResources => 5,
+            _ => 3,
+        }
+    }
+
+    /// Name of its file in the archive, without `.cap` or `.capx` (JCVM 6.1.1, table 6-2).
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -90,6 +104,7 @@ impl Component {
             Self::Export => "Export",
             Self::Descriptor => "Descriptor",
             Self::Debug => "Debug",
+            Self::StaticResources => "StaticResources",
         }
     }
 }
@@ -110,6 +125,6 @@ mod tests {
             assert_eq!(Component::from_tag(component.tag()), Some(component));
         }
         assert_eq!(Component::from_tag(0), None);
-        assert_eq!(Component::from_tag(13), None);
+        assert_eq!(Component::from_tag(14), None);
     }
 }

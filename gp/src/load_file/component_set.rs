@@ -6,7 +6,7 @@ use super::{CapError, Component};
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(super) struct ComponentSet {
     // By tag - 1; an absent one is empty.
-    components: [Vec<u8>; 12],
+    components: [Vec<u8>; 13],
     /// Number of custom components passed over.
     pub(super) custom: usize,
 }
@@ -16,9 +16,9 @@ impl ComponentSet {
         let mut set = Self::default();
         let mut offset = 0;
         while !rest.is_empty() {
-            let [tag, high, low, body @ ..] = rest else { return Err(CapError::ImageTruncated { offset }) };
-            let expected = usize::from(u16::from_be_bytes([*high, *low]));
+            let tag = &rest[0];
             let component = Component::from_tag(*tag);
+            let (expected, body) = split(component, rest).ok_or(CapError::ImageTruncated { offset })?;
             if component.is_none() && *tag < 0x80 {
                 return Err(CapError::UnsupportedComponent { tag: *tag, offset });
             }
@@ -28,7 +28,7 @@ impl ComponentSet {
                     None => CapError::ImageTruncated { offset },
                 });
             }
-            let (bytes, next) = rest.split_at(3 + expected);
+            let (bytes, next) = rest.split_at(rest.len() - body.len() + expected);
             match component {
                 Some(component) => set.insert(component, bytes.to_vec())?,
                 None => set.custom += 1,
@@ -42,13 +42,10 @@ impl ComponentSet {
     /// Takes the member of an archive that is named for a component.
     #[cfg(feature = "std")]
     pub(super) fn insert_named(&mut self, component: Component, bytes: Vec<u8>) -> Result<(), CapError> {
-        let [tag, high, low, body @ ..] = &bytes[..] else {
-            return Err(CapError::Truncated { component, offset: 0 });
-        };
-        if *tag != component.tag() {
-            return Err(CapError::WrongTag { component, actual: *tag });
+        let (expected, body) = split(Some(component), &bytes).ok_or(CapError::Truncated { component, offset: 0 })?;
+        if bytes[0] != component.tag() {
+            return Err(CapError::WrongTag { component, actual: bytes[0] });
         }
-        let expected = usize::from(u16::from_be_bytes([*high, *low]));
         if expected != body.len() {
             return Err(CapError::WrongSize { component, expected, actual: body.len() });
         }
@@ -91,8 +88,15 @@ impl ComponentSet {
 
     /// Value of the size item, 0 for what is absent.
     pub(super) fn size(&self, component: Component) -> usize {
-        self.get(component).map_or(0, |bytes| bytes.len() - 3)
+        self.get(component).map_or(0, |bytes| bytes.len() - component.prefix_len())
     }
+}
+
+/// The value of the size item, and what is behind it; a custom component has a size item of two bytes.
+fn split(component: Option<Component>, bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let (prefix, body) = bytes.split_at_checked(component.map_or(3, Component::prefix_len))?;
+    let size = prefix[1..].iter().fold(0, |size: u32, byte| size << 8 | u32::from(*byte));
+    Some((usize::try_from(size).ok()?, body))
 }
 
 /// Whether a Header component has the flag ACC_EXTENDED (JCVM 3.1 6.4).

@@ -2,7 +2,7 @@ use alloc::string::String;
 
 use thiserror::Error;
 
-use super::Component;
+use super::{CapFormat, Component};
 
 /// Bytes that are no CAP file, or one that cannot be loaded.
 ///
@@ -57,7 +57,7 @@ pub enum CapError {
     #[error("this is a CAP file of the extended format (Java Card 3.1), which is not supported; convert it as compact")]
     Extended,
     /// A component that this library does not know how to load.
-    #[error("component tag {tag} at offset {offset} is not supported{}", if *tag == 13 { " (static resources)" } else { "" })]
+    #[error("component tag {tag} at offset {offset} is not supported")]
     UnsupportedComponent {
         /// The tag.
         tag: u8,
@@ -176,6 +176,33 @@ pub enum CapError {
         expected: usize,
         /// What is there.
         actual: usize,
+    },
+    /// A component that the file's format does not have yet.
+    #[error("there is a {component} component, which CAP file format {actual} does not have (2.3 does)")]
+    ComponentFormat {
+        /// The component.
+        component: Component,
+        /// Format of the file.
+        actual: CapFormat,
+    },
+    /// The StaticResources component has no entry.
+    #[error("the StaticResources component lists no resource")]
+    NoResource,
+    /// Two resources have the same identifier.
+    #[error("the StaticResources component has two resources {id:04X}")]
+    DuplicateResource {
+        /// The identifier.
+        id: u16,
+    },
+    /// A resource is longer than the format allows.
+    #[error("static resource {id:04X} has {actual} bytes, more than the limit of {limit}")]
+    ResourceLength {
+        /// Its identifier.
+        id: u16,
+        /// Its length, in bytes.
+        actual: u32,
+        /// Largest length, in bytes.
+        limit: u32,
     },
     /// The Applet component has no entry.
     #[error("the Applet component lists no applet")]

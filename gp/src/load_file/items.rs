@@ -1,11 +1,12 @@
 //! What the reader takes from single components.
 
+use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::component_set::ComponentSet;
 use super::reader::Reader;
-use super::{CapApplet, CapError, CapFlags, CapFormat, CapImport, Component};
+use super::{CapApplet, CapError, CapFlags, CapFormat, CapImport, CapResource, Component};
 
 /// Header component (JCVM 6.3).
 pub(super) struct Header {
@@ -43,11 +44,13 @@ impl Header {
     }
 }
 
-/// Directory component (JCVM 6.4).
+/// Largest resource, in bytes (JCVM 3.1 6.16).
+const MAX_RESOURCE_LEN: u32 = 32_767;
+
+/// Directory component (JCVM 6.4; JCVM 3.1 6.5).
 pub(super) struct Directory {
-    /// By tag - 1; Debug's is 0 in format 2.1, which does not have it.
-    sizes: [usize; 12],
-    static_resources: u32,
+    /// By tag - 1; 0 for what the format does not list: Debug in 2.1, static resources before 2.3.
+    sizes: [usize; 13],
     import_count: usize,
     applet_count: usize,
 }
@@ -55,12 +58,15 @@ pub(super) struct Directory {
 impl Directory {
     pub(super) fn parse(bytes: &[u8], format: CapFormat) -> Result<Self, CapError> {
         let mut reader = Reader::new(Component::Directory, bytes);
-        let mut sizes = [0; 12];
+        let mut sizes = [0; 13];
         let listed = if format.minor >= 2 { 12 } else { 11 };
         for size in &mut sizes[..listed] {
             *size = usize::from(reader.u2()?);
         }
-        let static_resources = if format.minor >= 3 { reader.u4()? } else { 0 };
+        if format.minor >= 3 {
+            // What no usize holds is no component's size either, and is found to disagree.
+            sizes[12] = usize::try_from(reader.u4()?).unwrap_or(usize::MAX);
+        }
         let _static_field_size = reader.take(6)?;
         let import_count = usize::from(reader.u1()?);
         let applet_count = usize::from(reader.u1()?);
@@ -69,13 +75,10 @@ impl Directory {
             reader.aid()?;
         }
         reader.finish()?;
-        Ok(Self { sizes, static_resources, import_count, applet_count })
+        Ok(Self { sizes, import_count, applet_count })
     }
 
     pub(super) fn check(&self, components: &ComponentSet, imports: usize, applets: usize) -> Result<(), CapError> {
-        if self.static_resources != 0 {
-            return Err(CapError::UnsupportedComponent { tag: 13, offset: 0 });
-        }
         for component in Component::LOAD_ORDER {
             let expected = self.sizes[usize::from(component.tag()) - 1];
             let actual = components.size(component);
@@ -126,4 +129,33 @@ pub(super) fn parse_applets(bytes: &[u8], method: &[u8]) -> Result<Vec<CapApplet
         return Err(CapError::NoApplet);
     }
     Ok(applets)
+}
+
+/// StaticResources component (JCVM 3.1 6.16): identifiers and lengths, then the resources in the same order.
+pub(super) fn parse_resources(bytes: &[u8], format: CapFormat) -> Result<Vec<CapResource>, CapError> {
+    let component = Component::StaticResources;
+    if format.minor < 3 {
+        return Err(CapError::ComponentFormat { component, actual: format });
+    }
+    let mut reader = Reader::new(component, bytes);
+    let count = reader.u2()?;
+    if count == 0 {
+        return Err(CapError::NoResource);
+    }
+    let mut resources = Vec::new();
+    let mut ids = BTreeSet::new();
+    for _ in 0..count {
+        let (id, actual) = (reader.u2()?, reader.u4()?);
+        if !ids.insert(id) {
+            return Err(CapError::DuplicateResource { id });
+        }
+        let length = u16::try_from(actual).ok().filter(|_| actual <= MAX_RESOURCE_LEN);
+        let length = length.ok_or(CapError::ResourceLength { id, actual, limit: MAX_RESOURCE_LEN })?;
+        resources.push(CapResource { id, length });
+    }
+    for resource in &resources {
+        reader.take(resource.length.into())?;
+    }
+    reader.finish()?;
+    Ok(resources)
 }

@@ -12,7 +12,7 @@ pub(super) struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// A reader behind the tag and size items of a component.
     pub(super) fn new(component: Component, bytes: &'a [u8]) -> Self {
-        Self { component, bytes, offset: 3 }
+        Self { component, bytes, offset: component.prefix_len() }
     }
 
     pub(super) fn offset(&self) -> usize {
