@@ -1,12 +1,16 @@
 #!/usr/bin/env bash
 # PC/SC: pcscd with vsmartcard's virtual reader, the software card in it, the main job over it, also with the card torn out
-# in the middle. Without systemd; where the machine allows it in namespaces of its own, so that nothing of it can be reached
-# from outside, and a pcscd that runs already is not in the way.
-#   scripts/check-readers.sh FOLDER
+# at every command. Without systemd; where the machine allows it in namespaces of its own, so that nothing of it can be
+# reached from outside, and a pcscd that runs already is not in the way.
+#   scripts/check-readers.sh FOLDER          torn before or after each command, in turn
+#   scripts/check-readers.sh FOLDER --full   torn before and after each command
 # FOLDER is empty and stays behind. Without pcscd and vpcd the check is skipped with a message.
 set -euo pipefail
 folder=$(realpath "$1")
+kinds=${2:-}
+case "$kinds" in "" | --full) ;; *) echo "usage: scripts/check-readers.sh FOLDER [--full]" >&2; exit 2 ;; esac
 cd "$(dirname "$0")/.."
+target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 
 skip() { echo "readers: SKIPPED, $1"; exit 0; }
 
@@ -23,15 +27,14 @@ if [ -z "${CARDWRIGHT_READERS_INSIDE:-}" ]; then
   export CARDWRIGHT_READERS_INSIDE=1 CARDWRIGHT_VPCD=$driver
   if command -v ip >/dev/null && unshare --net --mount true 2>/dev/null; then
     exec unshare --net --mount bash -c 'ip link set lo up && mkdir -p /run/pcscd && mount -t tmpfs none /run/pcscd && exec "$@"' \
-      inside "$PWD/scripts/check-readers.sh" "$folder"
+      inside "$PWD/scripts/check-readers.sh" "$folder" "$kinds"
   fi
   [ ! -e /run/pcscd/pcscd.comm ] || skip "a pcscd runs on this machine, and namespaces are not allowed"
-  exec "$PWD/scripts/check-readers.sh" "$folder"
+  exec "$PWD/scripts/check-readers.sh" "$folder" "$kinds"
 fi
 
-issue=$PWD/target/release/examples/issue
-virtual_card=$PWD/target/release/examples/virtual_card
-reader="Virtual PCD 00 00"
+issue=$target/release/examples/issue
+virtual_card=$target/release/examples/virtual_card
 running=()
 cleanup() { for pid in "${running[@]}"; do kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true; done; }
 trap cleanup EXIT
@@ -44,7 +47,7 @@ until_true() {
   shift
   until "$@"; do
     [ "$SECONDS" -lt "$end" ] || return 1
-    sleep 0.05
+    sleep 0.02
   done
 }
 
@@ -52,60 +55,120 @@ root=$PWD
 cd "$folder"
 mkdir -p readers.d
 printf 'FRIENDLYNAME "Virtual PCD"\nDEVICENAME /dev/null:0x8C7B\nLIBPATH %s\nCHANNELID 0x8C7B\n' "$CARDWRIGHT_VPCD" >readers.d/vpcd
+service=$folder/pcscd.out
 
-"$issue" --reader "$reader" --journal none.journal >none.out 2>&1 && fail "a card without a service" none.out
+"$issue" --reader "Virtual PCD" --journal none.journal >none.out 2>&1 && fail "a card without a service" none.out
 grep -q "start it" none.out || fail "the missing service was not told" none.out
 
-pcscd --foreground --error --config "$PWD/readers.d" >pcscd.out 2>&1 &
+pcscd --foreground --info --config "$PWD/readers.d" >"$service" 2>&1 &
 running+=($!)
-listed() { "$issue" --reader nothing --journal none.journal >list.out 2>&1; grep -q "$reader" list.out; }
-until_true 20 listed || fail "pcscd shows no reader" list.out pcscd.out
+listed() { "$issue" --reader nothing --journal none.journal >list.out 2>&1; grep -q "Virtual PCD 00 01" list.out; }
+until_true 20 listed || fail "pcscd shows no reader" list.out "$service"
 
 (cd "$root" && cargo test --offline --locked --quiet -p cardwright-apdu --features pcsc --test pcsc -- --ignored --nocapture)
 
 table() { sed -n '/^Now on the card/,/^$/p' "$1"; }
-inserted() { [ "$(cat card.out 2>/dev/null | grep -c "^in the reader")" -ge "$1" ]; }
 
-# insert OPTIONS...: puts a card into the reader.
+# Everything below works in one of the two slots, each in a process of its own, and in a folder of its own.
+
+# insert OPTIONS...: puts the card into the reader; whoever connects waits until pcscd has seen it.
 insert() {
-  rm -f card.out
-  "$virtual_card" --card over.card --seed 5 "$@" >card.out 2>&1 &
+  outs=$(count_outs)
+  "$virtual_card" --port "$port" --card over.card --seed 5 "$@" >card.out 2>&1 &
   card=$!
-  running+=("$card")
-  until_true 20 inserted 1 || fail "the card did not get into the reader" card.out
+  running=("$card")
 }
-# pcscd looks every 0.4 s whether a card is there, and takes another one that came in between for the same.
-remove() { kill "$card"; wait "$card" 2>/dev/null || true; rm -f over.card* over.journal*; sleep 1; }
+# pcscd looks every 0.4 s whether a card is there, and takes one that came in between for the one before: its log alone
+# tells that it has seen the gap. Should it ever say so in other words, the time limit does.
+count_outs() { grep -c "Card Removed From $reader" "$service" || true; }
+is_out() { [ "$(count_outs)" -gt "$outs" ]; }
+wait_until_out() { until_true 2 is_out || true; }
+remove() {
+  kill "$card" 2>/dev/null || true
+  wait "$card" 2>/dev/null || true
+  wait_until_out
+}
+clear_away() { rm -f over.card* over.journal*; }
 
-for scp in 02 03; do
-  line=""
-  [ $scp = 03 ] || line=--t0
-  rm -f reference.*
-  "$issue" --scp $scp --seed 5 --journal reference.journal >reference.out
-  insert --scp $scp $line
+# clean: the whole job without an interruption gives the card that it gives in process; `total` is left in a file.
+clean() {
+  clear_away
+  "$issue" --scp "$scp" --seed 5 --journal reference.journal >"../reference.$scp"
+  insert --scp "$scp" $line
+  local begun micros
   begun=$(date +%s%N)
   "$issue" --reader "$reader" --journal over.journal >first.out 2>&1 || fail "SCP$scp: not issued" first.out card.out
   micros=$((($(date +%s%N) - begun) / 1000))
-  cmp <(table reference.out) <(table first.out) || fail "SCP$scp: another card than in process" reference.out first.out
+  cmp <(table "../reference.$scp") <(table first.out) ||
+    fail "SCP$scp: another card than in process" "../reference.$scp" first.out
   "$issue" --reader "$reader" --journal over.journal >second.out 2>&1 || fail "SCP$scp: second run" second.out
   grep -q "nothing was left" second.out || fail "SCP$scp: something was left to do" second.out
-  total=$(sed -n 's/^\([0-9]*\) commands.*/\1/p' first.out)
+  sed -n 's/^\([0-9]*\) commands.*/\1/p' first.out >"../total.$scp"
   remove
-  echo "SCP$scp${line:+ over T=0}: issued over PC/SC with $total commands in $((micros / 1000)) ms"
+  echo "SCP$scp${line:+ over T=0}: issued over PC/SC with $(cat "../total.$scp") commands in $((micros / 1000)) ms"
+}
 
-  for n in 1 $((total / 4)) $((total / 2)) $((total * 3 / 4)) $((total - 3)); do
-    for executed in "" --executed; do
-      insert --scp $scp $line --cut "$n" $executed
-      status=0
-      "$issue" --reader "$reader" --journal over.journal >first.out 2>&1 || status=$?
-      [ $status = 3 ] || fail "SCP$scp, torn at $n $executed: exit status $status instead of 3" first.out card.out
-      until_true 20 inserted 2 || fail "the card did not come back" card.out
-      "$issue" --reader "$reader" --journal over.journal >second.out 2>&1 ||
-        fail "SCP$scp, torn at $n $executed: the second run failed" first.out second.out card.out
-      cmp <(table reference.out) <(table second.out) ||
-        fail "SCP$scp, torn at $n $executed: another card than without" reference.out second.out
-      remove
+# torn N [--executed]: the card torn out at command N, and finished by the next run.
+torn() {
+  local status=0
+  clear_away
+  insert --scp "$scp" $line --cut "$@" --stay-out
+  "$issue" --reader "$reader" --journal over.journal >first.out 2>&1 || status=$?
+  [ $status = 3 ] || fail "SCP$scp, torn at $*: exit status $status instead of 3" first.out card.out
+  grep -q "^out of the reader at command $1:" card.out || fail "SCP$scp: the card was not torn at $1" card.out
+  wait_until_out
+  insert
+  "$issue" --reader "$reader" --journal over.journal >second.out 2>&1 ||
+    fail "SCP$scp, torn at $*: the second run failed" first.out second.out card.out
+  cmp <(table "../reference.$scp") <(table second.out) ||
+    fail "SCP$scp, torn at $*: another card than without" "../reference.$scp" second.out
+  remove
+}
+
+# every_second FIRST: torn at FIRST, FIRST + 2 and so on, for both protocols.
+every_second() {
+  local n kind
+  for scp in 02 03; do
+    set_line
+    for n in $(seq "$1" 2 "$(cat "../total.$scp")"); do
+      # Before odd commands of SCP03 and after even ones; the other way round for SCP02.
+      kind=$(((n + 10#$scp) % 2))
+      if [ "$kinds" = --full ] || [ $kind = 0 ]; then torn "$n"; fi
+      if [ "$kinds" = --full ] || [ $kind = 1 ]; then torn "$n" --executed; fi
     done
   done
-  echo "SCP$scp: torn out of the reader at five commands, before and after, always the same card"
+}
+set_line() { if [ "$scp" = 02 ]; then line=--t0; else line=""; fi; }
+
+# in_slot NUMBER COMMAND...
+in_slot() {
+  running=()
+  trap cleanup EXIT
+  port=$((35963 + $1)) reader="Virtual PCD 00 0$1"
+  mkdir -p "slot$1"
+  cd "slot$1"
+  shift
+  "$@"
+}
+clean_of() { scp=$1; set_line; clean; }
+
+# in_both COMMAND [ARGUMENT of the first slot] [ARGUMENT of the second]: fails when one fails.
+in_both() {
+  (in_slot 0 "$1" "$2") &
+  running+=($!)
+  local first=$!
+  (in_slot 1 "$1" "$3") &
+  running+=($!)
+  wait $! || exit 1
+  wait "$first" || exit 1
+}
+
+in_both clean_of 02 03
+begun=$SECONDS
+in_both every_second 1 2
+for scp in 02 03; do
+  how="before or after, in turn"
+  [ "$kinds" != --full ] || how="before and after"
+  echo "SCP$scp: torn out of the reader at each of $(cat "total.$scp") commands, $how, always the same card"
 done
+echo "readers: torn runs took $((SECONDS - begun)) s"

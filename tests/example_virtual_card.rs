@@ -54,8 +54,10 @@ fn torn_out_it_comes_back_and_killed_it_keeps_its_memory() {
     let first = reader.exchange(&initialize_update).unwrap();
     drop(running);
 
-    let _running = start(folder.path(), port, &[]);
+    let mut running = start(folder.path(), port, &["--cut", "2", "--stay-out"]);
     reader.wait_for_card(LONG).unwrap();
     let second = reader.exchange(&initialize_update).unwrap();
     assert_eq!(first.data()[..10], second.data()[..10], "another card");
+    assert!(reader.exchange(&initialize_update).is_err());
+    assert!(running.0.wait().unwrap().success());
 }

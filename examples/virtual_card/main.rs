@@ -52,6 +52,10 @@ struct Options {
     /// With --cut: command N is executed, and its answer lost.
     #[arg(long, requires = "cut")]
     executed: bool,
+
+    /// With --cut: ends then, and leaves the card out.
+    #[arg(long, requires = "cut")]
+    stay_out: bool,
 }
 
 /// Secure channel protocol by number.
@@ -109,6 +113,9 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
             Ok(()) => println!("the reader let go of the card"),
             Err(VpcdError::Card(error)) if !card.is_inserted() => {
                 println!("out of the reader at command {}: {}", card.commands(), error.kind);
+                if options.stay_out {
+                    return Ok(());
+                }
                 std::thread::sleep(OUT);
                 card.reinsert();
             }
