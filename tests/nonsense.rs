@@ -2,7 +2,7 @@
 
 mod support;
 
-use cardwright::apdu::{StatusWord, block_on, tlv};
+use cardwright::apdu::{ByteCount, StatusWord, block_on, tlv};
 use cardwright::gp::procedure::{self, OpenOptions};
 use cardwright::gp::{Error, SecurityLevel};
 use cardwright::issuance::remote::{IssueError, Outcome};
@@ -125,7 +125,7 @@ fn a_truncated_answer_to_initialize_update_is_named_with_its_place() {
                 let faults = Faults::none().at(n as u64, Fault::Respond(ok(&data[..length])));
                 let (text, end) = survive(&reference, faults, &format!("{protocol:?} {length} bytes at {n}"));
                 let text = text.unwrap();
-                for part in ["INITIALIZE UPDATE", "offset", "expected", &format!("{length} bytes")] {
+                for part in ["INITIALIZE UPDATE", "offset", "expected", &ByteCount(length).to_string()] {
                     assert!(text.contains(part), "{length} bytes: {part} is not in: {text}");
                 }
                 assert_eq!(end, End::Complete);

@@ -28,6 +28,7 @@
 extern crate alloc;
 
 mod aid;
+mod byte_count;
 mod command;
 mod exchange;
 mod instruction;
@@ -39,6 +40,7 @@ pub mod trace;
 pub mod transport;
 
 pub use aid::{Aid, AidError};
+pub use byte_count::ByteCount;
 pub use command::{CommandApdu, CommandApduRef, CommandError, LengthForm, Ne};
 pub use exchange::{Exchange, ExchangeAction, ExchangeError, ExchangeLimits};
 pub use instruction::{Class, Instruction};

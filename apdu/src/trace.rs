@@ -10,7 +10,7 @@
 use alloc::string::String;
 use core::fmt::{self, Write as _};
 
-use crate::{Aid, CommandApduRef, Instruction, ResponseApduRef};
+use crate::{Aid, ByteCount, CommandApduRef, Instruction, ResponseApduRef};
 
 #[cfg(feature = "std")]
 mod file;
@@ -31,7 +31,7 @@ pub fn command_in_words(command: &[u8]) -> String {
 
 fn describe_command(out: &mut String, command: &[u8]) -> fmt::Result {
     let Ok(command) = CommandApduRef::parse(command) else {
-        return write!(out, "{} bytes that are no command", command.len());
+        return write!(out, "{}, no command", ByteCount(command.len()));
     };
     let CommandApduRef { cla, ins, p1, p2, data, ne, .. } = command;
     write!(out, "{:02X} {:02X} {p1:02X} {p2:02X} {}", cla.0, ins.0, command.name())?;
@@ -57,8 +57,8 @@ pub fn response_in_words(response: &[u8]) -> String {
     let mut words = String::new();
     let _ = match ResponseApduRef::parse(response) {
         Ok(response) if response.data.is_empty() => write!(words, "{}", response.sw),
-        Ok(response) => write!(words, "{}, {} bytes", response.sw, response.data.len()),
-        Err(_) => write!(words, "{} bytes that are no response", response.len()),
+        Ok(response) => write!(words, "{}, {}", response.sw, ByteCount(response.data.len())),
+        Err(_) => write!(words, "{}, no response", ByteCount(response.len())),
     };
     words
 }
@@ -79,9 +79,9 @@ mod tests {
             command_in_words(&[0x84, 0xE6, 0x0C, 0, 1, 7]),
             "84 E6 0C 00 INSTALL [for install and make selectable], Nc 1"
         );
-        assert_eq!(command_in_words(&[1, 2]), "2 bytes that are no command");
+        assert_eq!(command_in_words(&[1, 2]), "2 bytes, no command");
         assert_eq!(response_in_words(&[1, 2, 0x90, 0]), "9000 (done), 2 bytes");
         assert_eq!(response_in_words(&[0x6A, 0x88]), "6A88 (referenced data not found)");
-        assert_eq!(response_in_words(&[]), "0 bytes that are no response");
+        assert_eq!(response_in_words(&[]), "0 bytes, no response");
     }
 }

@@ -1,4 +1,4 @@
-use cardwright_apdu::{Delivery, StatusWord, TransportError};
+use cardwright_apdu::{ByteCount, Delivery, StatusWord, TransportError};
 use cardwright_keys::KeyError;
 use thiserror::Error;
 
@@ -28,7 +28,7 @@ pub enum Error {
         sw: StatusWord,
     },
     /// The card answered something that the standard does not allow.
-    #[error("{command}: expected {expected}, the card gave {actual} bytes")]
+    #[error("{command}: expected {expected}, the card gave {}", ByteCount(*actual))]
     Length {
         /// The command's name.
         command: &'static str,

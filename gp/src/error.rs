@@ -1,4 +1,4 @@
-use cardwright_apdu::{CommandError, StatusWord, TransportError, tlv};
+use cardwright_apdu::{ByteCount, CommandError, StatusWord, TransportError, tlv};
 use cardwright_keys::{KeyCheckValue, KeyError};
 use thiserror::Error;
 
@@ -131,7 +131,7 @@ impl Error {
 #[non_exhaustive]
 pub enum CardFault {
     /// The answer, or a field in it, has another length.
-    #[error("{what} at offset {offset}: expected {expected}, the card gave {actual} bytes")]
+    #[error("{what} at offset {offset}: expected {expected}, the card gave {}", ByteCount(*actual))]
     Length {
         /// Which field.
         what: &'static str,

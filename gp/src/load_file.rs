@@ -33,8 +33,8 @@ mod reader;
 
 use alloc::vec::Vec;
 
-use cardwright_apdu::Aid;
 use cardwright_apdu::tlv::{self, Tag};
+use cardwright_apdu::{Aid, ByteCount};
 use thiserror::Error;
 
 pub use cap::{CapApplet, CapFile, CapFlags, CapFormat, CapImport, CapResource, PackageVersion};
@@ -69,8 +69,8 @@ pub enum LoadFileError {
     },
     /// Block numbers are one byte (GPCS 11.6.2.2).
     #[error(
-        "the load file of {length} bytes takes {blocks} LOAD blocks of {max_block_len} bytes, \
-         but a card can be sent at most {limit}"
+        "the load file of {length} bytes takes {blocks} LOAD blocks of {}, but a card can be sent at most {limit}",
+        ByteCount(*max_block_len)
     )]
     TooManyBlocks {
         /// Length of the load file, in bytes.

@@ -26,7 +26,7 @@ pub enum KeyError {
         actual: KeyKind,
     },
     /// No key of this algorithm has this length.
-    #[error("no key of this kind has {actual} bytes")]
+    #[error("no key of this kind has {actual} byte{}", if *actual == 1 { "" } else { "s" })]
     Length {
         /// Length given, in bytes.
         actual: usize,

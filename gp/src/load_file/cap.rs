@@ -95,6 +95,7 @@ impl CapFile {
             return Err(CapError::ArchiveUnsupported);
         }
         match bytes.first() {
+            None => Err(CapError::Empty),
             // Tags of components; those that are not known are told apart further down.
             Some(first) if !(0x01..=0x0F).contains(first) && *first < 0x80 => Err(CapError::NotCap { first: *first }),
             _ => Self::new(ComponentSet::from_image(bytes)?),
@@ -626,7 +627,7 @@ pub(super) mod tests {
         assert_eq!(error, CapError::UnsupportedComponent { tag: 14, offset: whole.len() });
         let custom = [&whole[..], &[0x80, 0, 1, 7]].concat();
         assert_eq!(CapFile::parse(&custom).unwrap().custom_component_count(), 1);
-        assert_eq!(CapFile::parse(&[]).unwrap_err(), CapError::Missing { component: Component::Header });
+        assert_eq!(CapFile::parse(&[]).unwrap_err(), CapError::Empty);
         assert!(matches!(CapFile::parse(&vec![0; MAX_INPUT_LEN + 1]), Err(CapError::TooLong { .. })));
     }
 

@@ -1,5 +1,6 @@
 use alloc::string::String;
 
+use cardwright_apdu::ByteCount;
 use thiserror::Error;
 
 use super::{CapFormat, Component};
@@ -13,6 +14,9 @@ pub enum CapError {
     /// The input is an archive, and this build reads none (feature `std`).
     #[error("the CAP file is an archive, and this build of the library reads no archives")]
     ArchiveUnsupported,
+    /// The input has no byte.
+    #[error("the file is empty")]
+    Empty,
     /// The input begins neither as an archive nor with a component.
     #[error(
         "no CAP file: neither an archive (it would begin with \"PK\") nor a component (the first byte is hexadecimal {first:02X})"
@@ -85,7 +89,7 @@ pub enum CapError {
         actual: u8,
     },
     /// The size item and the bytes that are there disagree.
-    #[error("the {component} component says it has {expected} bytes behind its size item, but has {actual}")]
+    #[error("the {component} component says it has {} behind its size item, but has {actual}", ByteCount(*expected))]
     WrongSize {
         /// The component.
         component: Component,
@@ -131,7 +135,7 @@ pub enum CapError {
         minor: u8,
     },
     /// An AID whose length is not 5 to 16 bytes.
-    #[error("the {component} component has an AID of {actual} bytes at offset {offset}")]
+    #[error("the {component} component has an AID of {} at offset {offset}", ByteCount(*actual))]
     AidLength {
         /// The component.
         component: Component,
@@ -158,7 +162,7 @@ pub enum CapError {
         expected: bool,
     },
     /// The Directory component and the component disagree about its size.
-    #[error("the Directory component gives {component} {expected} bytes, but it has {actual}")]
+    #[error("the Directory component gives {component} {}, but it has {actual}", ByteCount(*expected))]
     DirectorySize {
         /// The component.
         component: Component,
