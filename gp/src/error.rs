@@ -154,6 +154,14 @@ pub enum CardFault {
         /// What there is.
         actual: u8,
     },
+    /// The card took another key set than the one that was asked for.
+    #[error("key version number at offset 10: expected {expected:02X} as asked for, the card gave {actual:02X}")]
+    KeyVersion {
+        /// Version asked for.
+        expected: u8,
+        /// Version in the answer.
+        actual: u8,
+    },
     /// The answer is no well-formed TLV.
     #[error("expected BER-TLV: {0}")]
     Tlv(#[from] tlv::TlvError),

@@ -5,7 +5,7 @@
 
 use cardwright_apdu::{CommandApdu, ResponseApdu};
 use cardwright_gp::channel::{InitializeUpdate, NotVerified, Verified};
-use cardwright_gp::{ChallengePolicy, SecurityLevel};
+use cardwright_gp::{CardFault, ChallengePolicy, Error, SecurityLevel};
 use cardwright_keys::{KeyKind, KeyRef, KeyService, KeySet, SoftwareKeys};
 use serde_json::Value;
 
@@ -244,6 +244,25 @@ fn the_challenge_of_a_real_card_with_i_55_is_pseudo_random() {
     let (_, command) = verified.external_authenticate(SecurityLevel::C_MAC).unwrap();
     same("EXTERNAL AUTHENTICATE", &command, &bytes(expected, "external_authenticate")).unwrap();
     assert_eq!(verify(&[0xA0; 8]).challenge_verified(), Some(false));
+}
+
+#[test]
+fn another_key_version_than_asked_for_is_the_cards_fault() {
+    let mut answer = vec![0; 10];
+    answer.extend([0x20, 0x02]);
+    answer.extend([0; 16]);
+    let asked =
+        |kvn| InitializeUpdate::new(kvn, [0; 8]).0.handle_response(&ResponseApdu::new(answer.clone(), 0x9000.into()));
+    for kvn in [0, 0x20] {
+        assert_eq!(asked(kvn).unwrap().kvn(), 0x20, "asked for {kvn:02X}");
+    }
+    let error = asked(0x30).unwrap_err();
+    let fault = CardFault::KeyVersion { expected: 0x30, actual: 0x20 };
+    assert!(
+        matches!(&error, Error::Card { command: "INITIALIZE UPDATE", fault: actual } if *actual == fault),
+        "{error}"
+    );
+    assert!(error.to_string().contains("expected 30") && error.to_string().contains("gave 20"), "{error}");
 }
 
 fn with_no_command(mut session: Value) -> Value {

@@ -84,6 +84,7 @@ const EA: &str = "EXTERNAL AUTHENTICATE";
 /// INITIALIZE UPDATE sent, its answer awaited (GPCS 2.3.1 E.5.1, Amd D 7.1.1).
 #[derive(Debug)]
 pub struct InitializeUpdate {
+    kvn: u8,
     host_challenge: [u8; 8],
 }
 
@@ -94,13 +95,14 @@ impl InitializeUpdate {
         let command = CommandApdu::new(Class::GP, Instruction::INITIALIZE_UPDATE, kvn, 0)
             .with_data(host_challenge)
             .with_ne(Ne::MAX_SHORT);
-        (Self { host_challenge }, command)
+        (Self { kvn, host_challenge }, command)
     }
 
     /// Reads the card's answer.
     ///
     /// # Errors
-    /// [`Error::Refused`]; [`Error::Card`] when the answer is none of a supported protocol;
+    /// [`Error::Refused`]; [`Error::Card`] when the answer is none of a supported protocol, or for another key version
+    /// than the one asked for;
     /// [`Error::Unsupported`] for SCP01, the 16-byte mode of SCP03 and others.
     pub fn handle_response(self, response: &ResponseApdu) -> Result<CardAnswer, Error> {
         if !response.sw().is_ok() {
@@ -143,6 +145,10 @@ impl InitializeUpdate {
                 ));
             }
         };
+        // Its cryptogram would not verify with the keys meant, and look like wrong keys.
+        if self.kvn != 0 && kvn != self.kvn {
+            return Err(Error::card(IU, CardFault::KeyVersion { expected: self.kvn, actual: kvn }));
+        }
         Ok(CardAnswer {
             host_challenge: self.host_challenge,
             kdd: *kdd,

@@ -74,8 +74,8 @@ pub struct Opened {
 /// sent. `host_challenge` must be random.
 ///
 /// # Errors
-/// [`Error::WrongKeys`] counts as one failure of this card, whatever the number of candidates; [`Error::Refused`],
-/// [`Error::Card`], [`Error::Transport`] and [`Error::Keys`] as their names say.
+/// [`Error::WrongKeys`] counts as one failure of this card, whatever the number of candidates; [`Error::Card`] also when
+/// the card takes another key version than the one asked for; [`Error::Refused`], [`Error::Transport`] and [`Error::Keys`] as their names say.
 pub async fn open(
     card: &mut impl CardPort,
     keys: &mut impl KeyPort,
