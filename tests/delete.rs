@@ -132,14 +132,88 @@ fn torn(protocol: SecureChannelProtocol, what: Aid, fault: impl Fn() -> Fault) {
         let (second, mut reader) = delete(what, true, reader.card().twin(), &mut store, Faults::none());
         executed += deletes(&reader.take_log());
         // A run that was complete leaves nothing to do.
-        let nothing_left = is_complete(&first) && matches!(second, Err(IssueError::NotOnCard { .. }));
-        assert!(is_complete(&second) || nothing_left, "{case}: {first:?}, then {second:?}");
+        let Ok(Outcome::Complete(report)) = &second else { panic!("{case}: {first:?}, then {second:?}") };
+        assert_eq!(report.changed, !is_complete(&first), "{case}");
         assert_eq!(executed, 1, "{case}: DELETE");
         assert!(!is_on(reader.card(), what), "{case}");
         let (again, reader) = issue(&order(300), reader.card().twin(), &mut store, Faults::none());
         assert!(is_complete(&again), "{case}: {again:?}");
         assert_eq!(snapshot(reader.card()), snapshot(&reference), "{case}: issued again");
     }
+}
+
+/// Which command of a run is DELETE, from 1.
+fn number_of_delete(what: Aid) -> u64 {
+    let (card, mut store) = issued(SCP03);
+    let (_, mut reader) = delete(what, true, card, &mut store, Faults::none());
+    1 + command_names(&reader.take_log()).iter().position(|name| *name == "DELETE").unwrap() as u64
+}
+
+/// A plain issue does not undo a deletion of which nobody knows yet whether it was executed.
+#[test]
+fn issuing_is_refused_until_a_torn_deletion_is_finished() {
+    for what in [instance(), package()] {
+        for fault in [Fault::CutBefore, Fault::CutAfter] {
+            let (card, mut store) = issued(SCP03);
+            let n = number_of_delete(what);
+            let (_, reader) = delete(what, true, card, &mut store, Faults::none().at(n, fault));
+            let before = snapshot(reader.card());
+            let (refused, mut reader) = issue(&order(300), reader.card().twin(), &mut store, Faults::none());
+            assert!(matches!(&refused, Err(IssueError::OpenDeletion { aid }) if *aid == what), "{refused:?}");
+            assert!(refused.unwrap_err().to_string().contains(&format!("delete {what} again")));
+            assert!(!command_names(&reader.take_log()).contains(&"INITIALIZE UPDATE"));
+            assert_eq!(snapshot(reader.card()), before);
+            let (finished, reader) = delete(what, true, reader.card().twin(), &mut store, Faults::none());
+            assert!(is_complete(&finished), "{finished:?}");
+            let (issued, _) = issue(&order(300), reader.card().twin(), &mut store, Faults::none());
+            assert!(is_complete(&issued), "{issued:?}");
+        }
+    }
+}
+
+/// Without force the guard ends a deletion that was torn before it was executed, and leaves nothing open.
+#[test]
+fn a_torn_deletion_that_is_not_wanted_any_more_is_settled_by_its_guard() {
+    let (card, mut store) = issued(SCP03);
+    let n = number_of_delete(instance());
+    let (_, reader) = delete(instance(), true, card, &mut store, Faults::none().at(n, Fault::CutBefore));
+    let (guarded, reader) = delete(instance(), false, reader.card().twin(), &mut store, Faults::none());
+    assert!(matches!(guarded, Err(IssueError::Personalized { .. })), "{guarded:?}");
+    let (outcome, _) = issue(&order(300), reader.card().twin(), &mut store, Faults::none());
+    assert!(matches!(&outcome, Ok(Outcome::Complete(report)) if !report.changed), "{outcome:?}");
+}
+
+#[test]
+fn a_deletion_that_was_finished_is_complete_again_until_something_is_issued() {
+    for what in [instance(), package()] {
+        let (card, mut store) = issued(SCP03);
+        let (first, reader) = delete(what, true, card, &mut store, Faults::none());
+        assert!(is_complete(&first), "{first:?}");
+        for _ in 0..2 {
+            let (again, mut reader) = delete(what, false, reader.card().twin(), &mut store, Faults::none());
+            assert!(matches!(&again, Ok(Outcome::Complete(report)) if !report.changed), "{again:?}");
+            assert!(!command_names(&reader.take_log()).contains(&"DELETE"));
+        }
+        let (issued, reader) = issue(&order(300), reader.card().twin(), &mut store, Faults::none());
+        assert!(is_complete(&issued), "{issued:?}");
+        let (guarded, _) = delete(what, false, reader.card().twin(), &mut store, Faults::none());
+        assert!(
+            matches!(guarded, Err(IssueError::Personalized { .. } | IssueError::HasDependants { .. })),
+            "{guarded:?}"
+        );
+    }
+}
+
+/// What was issued after the deletion and then vanished was not deleted by us.
+#[test]
+fn a_deletion_before_the_last_issue_does_not_count() {
+    let (card, mut store) = issued(SCP03);
+    let (_, reader) = delete(instance(), true, card, &mut store, Faults::none());
+    let without = reader.card().twin();
+    let (issued, _) = issue(&order(300), without.twin(), &mut store, Faults::none());
+    assert!(is_complete(&issued), "{issued:?}");
+    let (outcome, _) = delete(instance(), true, without, &mut store, Faults::none());
+    assert!(matches!(outcome, Err(IssueError::NotOnCard { .. })), "{outcome:?}");
 }
 
 #[test]

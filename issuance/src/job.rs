@@ -8,6 +8,7 @@ use crate::event::{Event, EventError, Proof, StepEvent};
 use crate::journal::{Entity, Record};
 use crate::ledger::Ledger;
 use crate::port::{IssuancePort, Notice};
+use crate::remote::steps::DELETE;
 use crate::step::{Intent, MAX_ATTEMPTS, Step, StepError, StepState};
 use crate::store::{Durable, StoreError, Transaction};
 
@@ -20,6 +21,8 @@ pub struct JobState {
     pub ledger: Ledger,
     /// Whether all steps were proved and nothing was undone since.
     pub completed: bool,
+    /// Whether the last thing that happened to it was that it was deleted.
+    pub deleted: bool,
     /// Life cycle state of the application when they were.
     pub life_cycle: Option<u8>,
     /// How many uses were reported.
@@ -38,6 +41,7 @@ impl JobState {
             Event::Step { step, event, .. } => {
                 let next = self.steps.get(step).cloned().unwrap_or_default().apply(event)?;
                 self.steps.insert(step.clone(), next);
+                self.deleted = false;
             }
             Event::KeyAttempt | Event::KeyAnswered | Event::KeyFailure { .. } | Event::KeySuccess => {
                 self.ledger = self.ledger.apply(event);
@@ -49,7 +53,8 @@ impl JobState {
             Event::Used => self.uses += 1,
             Event::ShortCommands => self.short_commands = true,
             Event::Gone => {
-                self = Self { ledger: self.ledger, short_commands: self.short_commands, ..Self::default() };
+                let deleted = self.step(DELETE).is_done();
+                self = Self { ledger: self.ledger, short_commands: self.short_commands, deleted, ..Self::default() };
             }
         }
         Ok(self)

@@ -26,6 +26,10 @@ pub struct DeleteOrder {
 /// Deletes an application or load file: one durable step of class C, for which `6A88` means that it is done.
 ///
 /// Guards: what depends on the object, and an application that is personalized, only with `force`.
+///
+/// What is not on the card and was deleted before, as the record knows, ends complete with nothing changed. An attempt
+/// whose outcome is not known is settled by the listing first: so a deletion that is not wanted any more ends with its
+/// guard, and the card can be issued to again.
 #[must_use]
 pub fn delete(order: DeleteOrder) -> Conversation<Result<Outcome<Report>, IssueError>> {
     Conversation::new(|mut port| async move {
@@ -53,13 +57,13 @@ async fn run(port: &mut IssuancePort, order: &DeleteOrder) -> Result<Report, Sto
         if domain.facts.domain == Some(aid) {
             return Err(IssueError::IssuerSecurityDomain { aid }.into());
         }
-        check(&registry, &aid, &gone, order.force)?;
         if step.is_done() {
             // It came back, or the card only said that it was deleted.
             let _durable = job.record(port, &[Event::Gone]).await?;
         } else if step.is_in_doubt() {
             job.resolve(port, steps::DELETE, StepEvent::NotDone).await?;
         }
+        check(&registry, &aid, &gone, order.force)?;
         port.tell(Notice::Stage("deleting"));
         let input = Sha256::digest(aid.as_bytes()).into();
         let permit = job.begin(port, steps::DELETE, Intent::new(IdempotencyClass::Compare, input)).await?;
@@ -68,6 +72,9 @@ async fn run(port: &mut IssuancePort, order: &DeleteOrder) -> Result<Report, Sto
         result?;
     } else if step.is_in_doubt() {
         job.resolve(port, steps::DELETE, StepEvent::Succeeded { proof: Proof::Probe }).await?;
+    } else if job.state().deleted {
+        let (protocol, kvn) = (session.opened.protocol.name(), session.opened.kvn);
+        return Ok(Report { card: domain.facts, after: before.clone(), before, protocol, kvn, changed: false });
     } else if !step.is_done() {
         return Err(IssueError::NotOnCard { aid }.into());
     }

@@ -1,4 +1,4 @@
-use cardwright_apdu::StatusWord;
+use cardwright_apdu::{Aid, StatusWord};
 use cardwright_gp::Error as GpError;
 use cardwright_gp::command::InstallForInstall;
 use cardwright_gp::procedure;
@@ -39,6 +39,10 @@ async fn run(port: &mut IssuancePort, order: &Order) -> Result<Report, Stop> {
     for application in &order.applications {
         let mut job = Job::read(port, domain.facts.identity.application_entity(&application.instance)?).await?;
         release_or_stop(port, &mut job, order).await?;
+        refuse_open_deletion(&job, application.instance)?;
+        let load_file = application.load_file.aid();
+        let identity = &domain.facts.identity;
+        refuse_open_deletion(&Job::read(port, identity.application_entity(&load_file)?).await?, load_file)?;
         jobs.push(job);
     }
 
@@ -121,6 +125,11 @@ async fn release_or_stop(port: &mut IssuancePort, job: &mut Job, order: &Order) 
         let _durable = job.record(port, &[Event::Step { step, attempt, event: StepEvent::Released }]).await?;
     }
     Ok(())
+}
+
+/// What somebody wanted off the card is not put on it again by the way.
+fn refuse_open_deletion(job: &Job, aid: Aid) -> Result<(), IssueError> {
+    if job.step(steps::DELETE).is_in_doubt() { Err(IssueError::OpenDeletion { aid }) } else { Ok(()) }
 }
 
 /// Loads and installs what the card lacks: two durable steps of class C, whose first look is the listing.

@@ -291,6 +291,12 @@ pub enum IssueError {
         "INITIALIZE UPDATE: the key diversification data is all zero: keys derived from it would not be the card's own"
     )]
     NoDiversificationData,
+    /// A deletion was begun and its outcome is not known. Nothing was sent but what finds out which card it is.
+    #[error("{aid} was being deleted when a run was interrupted: finish that first, delete {aid} again")]
+    OpenDeletion {
+        /// AID of the application or load file.
+        aid: Aid,
+    },
     /// The record knows nothing of this application on this card.
     #[error("application {aid} was not issued to this card as far as the record knows")]
     NotIssued {
