@@ -6,6 +6,7 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use cardwright::apdu::ByteCount;
 use cardwright::gp::channel::Protocol;
 use cardwright::gp::load_file::{CapFile, HashAlgorithm};
 use cardwright::gp::{DescriptorPolicy, LoadFile, SecurityLevel};
@@ -51,7 +52,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         println!("import    {} version {}", import.aid, import.version);
     }
     for resource in cap.resources() {
-        println!("resource  {:04X}, {}", resource.id, bytes_in_words(resource.length.into()));
+        println!("resource  {:04X}, {}", resource.id, ByteCount(resource.length.into()));
     }
     println!("components");
     for (component, bytes) in cap.components() {
@@ -77,10 +78,6 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         }
     }
     Ok(())
-}
-
-fn bytes_in_words(count: usize) -> String {
-    if count == 1 { "1 byte".into() } else { format!("{count} bytes") }
 }
 
 fn commands(load_file: &LoadFile, protocol: Protocol, level: SecurityLevel) -> String {

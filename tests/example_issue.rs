@@ -67,8 +67,56 @@ fn deleting_is_guarded() {
     let (done, words) = delete(&["A0000003869807", "--force"]);
     let table = words.split("Now on the card").nth(1).unwrap().split("\n\n").next().unwrap();
     assert!(done && !table.contains("A0000003869807") && words.contains("is deleted"), "{words}");
+    let (done, words) = delete(&["A0000003869807"]);
+    assert!(done && words.contains("was deleted before"), "{words}");
     let again = issue(folder.path(), &[]);
     assert!(again.status.success() && text(&again).contains("PERSONALIZED  issued"), "{}", text(&again));
+}
+
+#[test]
+fn nothing_is_issued_while_a_deletion_is_open() {
+    let delete = ["--delete", "A00000038698070101", "--force"];
+    let folder = folder();
+    assert!(issue(folder.path(), &[]).status.success());
+    let whole = text(&issue(folder.path(), &[&delete[..], &["--trace", "--journal", "issue.journal"]].concat()));
+    let n = whole.lines().find(|line| line.contains(" DELETE")).unwrap().split_whitespace().next().unwrap().to_owned();
+    assert!(issue(folder.path(), &[]).status.success());
+    let torn = issue(folder.path(), &[&delete[..], &["--cut", &n]].concat());
+    assert_eq!(torn.status.code(), Some(3), "{}", text(&torn));
+    let refused = issue(folder.path(), &[]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused).contains("--delete A00000038698070101"), "{}", text(&refused));
+    assert!(issue(folder.path(), &delete).status.success());
+    assert!(issue(folder.path(), &[]).status.success());
+}
+
+#[test]
+fn the_cap_file_that_it_makes_can_be_had() {
+    let folder = folder();
+    assert!(issue(folder.path(), &["--write-cap", "payment.cap"]).status.success());
+    let path = folder.path().join("payment.cap");
+    assert_eq!(std::fs::read(&path).unwrap(), cardwright_capgen::default_payment_cap());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "other files were made");
+    std::fs::write(&path, "mine").unwrap();
+    let output = issue(folder.path(), &["--write-cap", "payment.cap"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert_eq!(std::fs::read(&path).unwrap(), b"mine");
+}
+
+#[test]
+fn what_the_card_does_not_speak_is_wrong_usage_and_makes_no_file() {
+    let folder = folder();
+    let wrong = |options: &[&str], expected: &str| {
+        let output = issue(folder.path(), options);
+        assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+        assert!(text(&output).contains(expected), "{expected}: {}", text(&output));
+    };
+    wrong(&["--scp", "02", "--level", "33"], "--level 33 is not possible: the card speaks SCP02");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    assert!(issue(folder.path(), &["--scp", "02"]).status.success());
+    wrong(&["--scp", "03"], "issue.card speaks SCP02");
+    wrong(&["--level", "13"], "the card speaks SCP02");
+    assert!(issue(folder.path(), &["--scp", "02", "--level", "01"]).status.success());
 }
 
 /// Keys that the example uses; none may show up anywhere but in the card's own memory.
@@ -116,6 +164,7 @@ fn files_that_are_not_what_they_should_be_are_refused_and_left_alone() {
         assert_eq!(std::fs::read(&path).unwrap(), content, "{name} was changed");
     };
     refused("letter.cap", b"Dear card,", "--cap", "CAP");
+    refused("empty.cap", b"", "--cap", "empty.cap: the file is empty");
     let cap = cardwright_capgen::default_payment_cap();
     refused("half.cap", &cap[..cap.len() / 2], "--cap", "archive");
     refused("letter.journal", b"Dear journal, this is a letter and no database.", "--journal", "not a journal");
@@ -174,6 +223,18 @@ fn without_readers_it_says_what_to_do() {
     assert_eq!(output.status.code(), Some(1));
     let expected = if cfg!(feature = "pcsc") { &["pcscd", "reader"][..] } else { &["--features pcsc"] };
     assert!(expected.iter().any(|words| text(&output).contains(words)), "{}", text(&output));
+}
+
+#[test]
+fn a_folder_in_place_of_a_file_is_told() {
+    let folder = folder();
+    for options in [["--journal", "."], ["--card", "."], ["--cap", "."], ["--record", "."]] {
+        let output = issue(folder.path(), &options);
+        assert_eq!(output.status.code(), Some(1), "{options:?}");
+        let expected = format!("{} . is a folder: name a file in it, ./", options[0]);
+        assert!(text(&output).contains(&expected), "{}", text(&output));
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[test]

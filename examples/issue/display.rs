@@ -62,7 +62,8 @@ impl Display {
     pub(crate) fn deleted(&self, report: &Report, aid: &Aid) {
         self.finish();
         show_rows("Now on the card", &report.after);
-        println!("{aid} is deleted; {}, security domain keys version {:02X}", report.protocol, report.kvn);
+        let how = if report.changed { "is deleted" } else { "was deleted before, nothing was left to do" };
+        println!("{aid} {how}; {}, security domain keys version {:02X}", report.protocol, report.kvn);
     }
 
     pub(crate) fn report(&self, report: &Report) {

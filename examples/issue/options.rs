@@ -1,9 +1,11 @@
+use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use cardwright::apdu::Aid;
 use cardwright::gp::SecurityLevel;
-use cardwright_sim::{AesKeyLength, SecureChannelProtocol};
-use clap::{Parser, ValueEnum};
+use cardwright_sim::{AesKeyLength, CardFile, SecureChannelProtocol};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, ValueEnum};
 
 /// Issues one Java-card payment card, a software card or one in a reader, with published test keys.
 ///
@@ -17,9 +19,9 @@ use clap::{Parser, ValueEnum};
                   4 a step needs a person."
 )]
 pub(crate) struct Options {
-    /// Secure channel protocol of a card that is made new.
-    #[arg(long, value_enum, default_value = "03")]
-    pub(crate) scp: Scp,
+    /// Secure channel protocol of a software card that is made new, 03 if not given; one that is there keeps its own.
+    #[arg(long, value_enum)]
+    pub(crate) scp: Option<Scp>,
 
     /// Security level of the secure channel: 00, 01, 03, and 11, 13, 33 with SCP03.
     #[arg(long, default_value = "03", value_parser = level)]
@@ -28,6 +30,10 @@ pub(crate) struct Options {
     /// CAP file to load; by default one that the program makes.
     #[arg(long, value_name = "FILE")]
     pub(crate) cap: Option<PathBuf>,
+
+    /// Writes the CAP file that is loaded by default, to look at or to try --cap with, and does nothing else.
+    #[arg(long, value_name = "FILE", exclusive = true)]
+    pub(crate) write_cap: Option<PathBuf>,
 
     /// Memory of the software card; made when it is not there. By default beside the journal.
     #[arg(long, value_name = "FILE")]
@@ -66,6 +72,9 @@ pub(crate) struct Options {
     pub(crate) executed: bool,
 
     /// Deletes this application or load file, and does nothing else.
+    ///
+    /// The same command finishes a deletion that was interrupted; until then nothing is issued to the card. What was
+    /// deleted before is no error: exit status 0.
     #[arg(long, value_name = "AID", conflicts_with = "used")]
     pub(crate) delete: Option<Aid>,
 
@@ -107,8 +116,22 @@ impl From<Scp> for SecureChannelProtocol {
 }
 
 impl Options {
-    /// Files that would overwrite one another are refused.
+    /// Folders are refused, and files that would overwrite one another.
     pub(crate) fn check_paths(&self) -> Result<(), String> {
+        for (option, path, example) in [
+            ("--journal", Some(&self.journal), "issue.journal"),
+            ("--card", self.card.as_ref(), "issue.card"),
+            ("--cap", self.cap.as_ref(), "payment.cap"),
+            ("--record", self.record.as_ref(), "issue.trace"),
+        ] {
+            if let Some(path) = path.filter(|path| path.is_dir()) {
+                let (folder, file) = (path.display(), path.join(example));
+                return Err(format!(
+                    "{option} {folder} is a folder: name a file in it, {} for instance",
+                    file.display()
+                ));
+            }
+        }
         let card = self.card_path();
         let files = [("--journal", Some(&self.journal)), ("--card", Some(&card)), ("--cap", self.cap.as_ref())];
         let named: Vec<_> = files.into_iter().chain([("--record", self.record.as_ref())]).collect();
@@ -124,9 +147,33 @@ impl Options {
         Ok(())
     }
 
+    /// What the software card cannot do, whether it is there or would be made now, is wrong usage. Nothing is made.
+    pub(crate) fn check_card(&self) -> Result<(), Box<dyn Error>> {
+        if self.reader.is_some() || self.listen.is_some() {
+            return Ok(());
+        }
+        let path = self.card_path();
+        let asked = self.scp.unwrap_or(Scp::Scp03).into();
+        let protocol = if path.try_exists()? { CardFile::open(&path)?.card().protocol() } else { asked };
+        let (name, level) = (protocol.identifier(), self.level);
+        if self.scp.is_some() && protocol.identifier() != asked.identifier() {
+            let path = path.display();
+            wrong_usage(&format!("the card in {path} speaks SCP{name:02X}: leave --scp out, or name another --card"));
+        }
+        if !protocol.has_level(level.bits()) {
+            wrong_usage(&format!("--level {level} is not possible: the card speaks SCP{name:02X}"));
+        }
+        Ok(())
+    }
+
     pub(crate) fn card_path(&self) -> PathBuf {
         self.card.clone().unwrap_or_else(|| self.journal.with_extension("card"))
     }
+}
+
+/// Says so as the reading of the command line does, and ends the program with exit status 2.
+fn wrong_usage(words: &str) -> ! {
+    Options::command().error(ErrorKind::ArgumentConflict, words).exit()
 }
 
 fn absolute(path: &Path) -> PathBuf {

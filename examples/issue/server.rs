@@ -2,17 +2,18 @@
 
 use std::error::Error;
 use std::fs::File;
-use std::io::{Read, pipe};
+use std::io::{Read, Write, pipe};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use cardwright::apdu::Aid;
+use cardwright::apdu::{Aid, ByteCount};
 use cardwright::gp::load_file::{CapFile, PackageVersion};
 use cardwright::gp::procedure::{KeyCandidate, KeyScheme};
 use cardwright::gp::{ChallengePolicy, DescriptorPolicy};
-use cardwright::issuance::remote::{self, ApplicationKeys, ApplicationOrder, DeleteOrder, Order, Outcome};
+use cardwright::issuance::remote::{self, ApplicationKeys, ApplicationOrder, DeleteOrder, IssueError, Order, Outcome};
 use cardwright::issuance::store::{Journal, SqliteStore};
 use cardwright::issuance::{Conversation, Driver};
 use cardwright::keys::{KeyKind, KeyRef, SoftwareKeys};
@@ -33,6 +34,10 @@ const QUARANTINED: u8 = 4;
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     // Everything that can be wrong with files is found before anything is sent.
     options.check_paths()?;
+    if let Some(path) = &options.write_cap {
+        return write_cap(path);
+    }
+    options.check_card()?;
     let order = order(options)?;
     let mut rng = match options.seed {
         Some(seed) => ChaCha20Rng::seed_from_u64(seed),
@@ -84,10 +89,10 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
         eprintln!("the terminal: {error}");
     }
     println!(
-        "{} commands, {} bytes to the card, {} bytes from it",
+        "{} commands, {} to the card, {} from it",
         meter.commands.load(Relaxed),
-        meter.sent.load(Relaxed),
-        meter.received.load(Relaxed)
+        ByteCount(meter.sent.load(Relaxed) as usize),
+        ByteCount(meter.received.load(Relaxed) as usize)
     );
     if options.cut.is_some_and(|n| n > meter.commands.load(Relaxed)) {
         println!("the cut was not reached: there were fewer commands");
@@ -104,11 +109,17 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
 fn finish<T>(
     driver: &mut Driver<'_>,
     display: &Display,
-    machine: Conversation<Result<Outcome<T>, remote::IssueError>>,
+    machine: Conversation<Result<Outcome<T>, IssueError>>,
     show: impl FnOnce(T),
 ) -> Result<ExitCode, Box<dyn Error>> {
     let outcome = driver.run(machine)?;
     display.finish();
+    let outcome = outcome.map_err(|error| match error {
+        IssueError::OpenDeletion { aid } => {
+            format!("{error}: this command with --delete {aid}, and --force if it was given then").into()
+        }
+        error => Box::<dyn Error>::from(error),
+    });
     Ok(match outcome? {
         Outcome::Complete(result) => {
             show(result);
@@ -129,6 +140,15 @@ fn finish<T>(
         }
         _ => ExitCode::FAILURE,
     })
+}
+
+/// A file for `--cap` and for the example `cap_info`.
+fn write_cap(path: &Path) -> Result<ExitCode, Box<dyn Error>> {
+    let name = path.display();
+    let mut file = File::create_new(path).map_err(|error| format!("{name}: {error}"))?;
+    file.write_all(&default_payment_cap()).map_err(|error| format!("{name}: {error}"))?;
+    println!("CAP file: {name}");
+    Ok(ExitCode::SUCCESS)
 }
 
 fn now() -> u64 {

@@ -13,7 +13,7 @@ use cardwright::apdu::{ExchangeLimits, Transport, TransportError};
 use cardwright::relay::{RelayError, run_terminal};
 use cardwright_sim::{CardFile, Fault, JavaCard, SimReader};
 
-use crate::options::Options;
+use crate::options::{Options, Scp};
 
 /// How long to wait for a card.
 const WAIT: Duration = Duration::from_secs(10);
@@ -82,7 +82,7 @@ pub(crate) fn open(
 
 /// The software card, made when it is not there.
 fn software_card(options: &Options, seed: u64) -> Result<SimReader, Box<dyn Error>> {
-    let make = || JavaCard::builder().protocol(options.scp.into()).seed(seed).build();
+    let make = || JavaCard::builder().protocol(options.scp.unwrap_or(Scp::Scp03).into()).seed(seed).build();
     let mut reader = SimReader::new(CardFile::open_or_create(options.card_path(), make)?);
     if let Some(n) = options.cut {
         reader.plan(n, if options.executed { Fault::CutAfter } else { Fault::CutBefore });

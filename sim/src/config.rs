@@ -46,7 +46,8 @@ impl SecureChannelProtocol {
     }
 
     /// Whether the protocol with these options has this security level (GPCS table E-11, Amd D table 7-3).
-    pub(crate) fn has_level(self, level: u8) -> bool {
+    #[must_use]
+    pub fn has_level(self, level: u8) -> bool {
         match (self, level) {
             (_, 0x00 | 0x01 | 0x03) => true,
             (Self::Scp03 { i, .. }, 0x11 | 0x13) => i & 0x20 != 0,

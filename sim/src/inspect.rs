@@ -6,6 +6,7 @@ use cardwright_apdu::Aid;
 
 use crate::application::Installed;
 use crate::card::{JavaCard, LogEntry};
+use crate::config::SecureChannelProtocol;
 use crate::keys::KeySet;
 use crate::pboc::PbocApplication;
 
@@ -14,6 +15,12 @@ impl JavaCard {
     #[must_use]
     pub fn isd_aid(&self) -> Aid {
         self.memory.isd
+    }
+
+    /// Secure channel protocol.
+    #[must_use]
+    pub fn protocol(&self) -> SecureChannelProtocol {
+        self.memory.config.protocol
     }
 
     /// Card life cycle state (GPCS table 11-6).
