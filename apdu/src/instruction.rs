@@ -71,6 +71,10 @@ macro_rules! instructions {
 instructions! {
     /// ISO 7816-4 VERIFY.
     VERIFY = 0x20, "VERIFY";
+    /// END R-MAC SESSION of GlobalPlatform.
+    END_R_MAC_SESSION = 0x78, "END R-MAC SESSION";
+    /// BEGIN R-MAC SESSION of GlobalPlatform.
+    BEGIN_R_MAC_SESSION = 0x7A, "BEGIN R-MAC SESSION";
     /// INITIALIZE UPDATE of GlobalPlatform; PBOC uses the same code for the INITIALIZE commands of a purse.
     INITIALIZE_UPDATE = 0x50, "INITIALIZE UPDATE";
     /// MANAGE CHANNEL.

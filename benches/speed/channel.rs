@@ -80,11 +80,12 @@ pub(crate) fn benchmarks(criterion: &mut Criterion) {
         let answer = answer(KeyKind::Aes);
         let context = [HOST, [2; 8]].concat();
         let session = scp03::session_keys(&key, &key, &context).expect("an AES key");
+        let rmac = session.rmac.as_ref().expect("SCP03 has an S-RMAC");
         b.iter_batched(
             || {
                 let mut channel = handshake(KeyKind::Aes, &answer, SecurityLevel::C_MAC_R_MAC);
                 let sent = channel.wrap(&command).expect("the command fits");
-                (channel, protected_response(&session.mac, &session.rmac, &answer, &sent))
+                (channel, protected_response(&session.mac, rmac, &answer, &sent))
             },
             |(mut channel, response)| channel.unwrap(response).expect("the R-MAC is right"),
             BatchSize::SmallInput,
@@ -99,7 +100,50 @@ pub(crate) fn benchmarks(criterion: &mut Criterion) {
             (mac.finalize().into_bytes(), black_box(&message)[16..216].to_vec())
         });
     });
+    group.bench_function("scp02 unwrap 200", |b| {
+        let answer = answer(KeyKind::Tdes);
+        b.iter_batched(
+            || {
+                let (mut service, set) = keys(KeyKind::Tdes);
+                let (state, _) = InitializeUpdate::new(0, HOST);
+                let answer = state.handle_response(&answer).expect("a well-formed answer").with_i(0x35);
+                let session = service.answer(&answer.key_request(&set)).expect("a key").into_session().expect("keys");
+                let rmac = session.keys.rmac.clone().expect("SCP02 has an R-MAC key");
+                let Ok(verified) = answer.verify(session) else { panic!("the cryptogram is right") };
+                let (state, authenticate) = verified.external_authenticate(SecurityLevel::R_MAC).expect("i has R-MAC");
+                let mut channel = state.handle_response(&done).expect("9000");
+                channel.wrap(&command).expect("the command fits");
+                (channel, protected_by_scp02(&rmac, &authenticate, &command))
+            },
+            |(mut channel, response)| channel.unwrap(response).expect("the R-MAC is right"),
+            BatchSize::SmallInput,
+        );
+    });
+    group.bench_function("scp02 unwrap 200 floor", |b| {
+        let (enc, left) = (des::TdesEde2::new_from_slice(&KEY), des::Des::new_from_slice(&KEY[..8]));
+        let (enc, left) = (enc.expect("16 bytes"), left.expect("8 bytes"));
+        // Command, Li, response, status, padding.
+        let mut input = [0x5A; 416];
+        b.iter(|| {
+            let (blocks, _) = aes::cipher::Array::slice_as_chunks_mut(&mut black_box(&mut input)[..]);
+            let (front, last) = blocks.split_at_mut(51);
+            cbc::Encryptor::inner_iv_init(&left, &Block::<des::Des>::default()).encrypt_blocks(front);
+            cbc::Encryptor::inner_iv_init(&enc, &front[50]).encrypt_blocks(last);
+            (last[0], black_box(&input)[..200].to_vec())
+        });
+    });
     group.finish();
+}
+
+/// 200 bytes of response data as a card with R-MAC of SCP02 gives them to this command (GPCS 2.3.1 E.4.5).
+fn protected_by_scp02(rmac: &KeyValue, authenticate: &CommandApdu, command: &CommandApdu) -> ResponseApdu {
+    let data = [0x5A; 200];
+    let header = [0x80, 0xE2, 0x00, 0x00, command.nc() as u8];
+    let mut message = [&header, command.data(), &[200], &data, &[0x90, 0x00, 0x80]].concat();
+    message.resize(message.len().next_multiple_of(8), 0);
+    let icv = authenticate.data().last_chunk().expect("EXTERNAL AUTHENTICATE has a MAC");
+    let mac = cardwright::keys::cipher::Tdes::new(rmac).expect("a DES key").mac(icv, &mut message);
+    ResponseApdu::new([&data[..], &mac].concat(), 0x9000.into())
 }
 
 /// 200 bytes of response data as a card protects them after EXTERNAL AUTHENTICATE and this one command (Amd D 6.2.5).

@@ -13,7 +13,7 @@ pub(crate) fn count_allocations<T>(name: &str, mut run: impl FnMut() -> T) {
 }
 
 /// What is compared: group, ours, floor or peer.
-const ROWS: [(&str, &str, &str); 9] = [
+const ROWS: [(&str, &str, &str); 10] = [
     ("apdu", "encode", "encode iso7816"),
     ("apdu", "encode", "encode apdu-core"),
     ("apdu", "decode", "decode iso7816"),
@@ -21,6 +21,7 @@ const ROWS: [(&str, &str, &str); 9] = [
     ("channel", "scp03 wrap 200", "scp03 wrap 200 floor"),
     ("channel", "scp03 unwrap 200", "scp03 unwrap 200 floor"),
     ("channel", "scp02 wrap 200", "scp02 wrap 200 floor"),
+    ("channel", "scp02 unwrap 200", "scp02 unwrap 200 floor"),
     ("channel", "scp03 handshake", ""),
     ("card", "load and install", "load and install card alone"),
 ];

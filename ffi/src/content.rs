@@ -244,7 +244,7 @@ fn new_keys_of(
     let keys = candidate.keys_for(opened.kdd);
     if add {
         let kvn = candidate.kvn.ok_or_else(|| Failure::value("kvn: a key set that is added needs a version"))?;
-        return Ok(NewKeys { keys, kvn, replace: None });
+        return Ok(NewKeys { keys, kvn, replace: None, base_key: false });
     }
     let mut new = NewKeys::in_place_of(opened.kvn, keys).map_err(Failure::from)?;
     if new.replace.is_none() && !irreversible {

@@ -90,7 +90,7 @@ pub type cw_event_fn = Option<unsafe extern "system" fn(user: *mut c_void, event
 pub struct cw_report {
     /// Set it to `sizeof(cw_report)`.
     pub struct_size: u32,
-    /// 2 for SCP02, 3 for SCP03; 0 where no secure channel was needed.
+    /// 1 for SCP01, 2 for SCP02, 3 for SCP03; 0 where no secure channel was needed.
     pub protocol: u32,
     /// Version of the issuer security domain's keys now.
     pub kvn: u8,
@@ -159,6 +159,7 @@ impl Finished {
         let mut out = cw_report {
             struct_size: size_of::<cw_report>() as u32,
             protocol: match self.report.as_ref().map(|report| report.protocol) {
+                Some("SCP01") => 1,
                 Some("SCP02") => 2,
                 Some(_) => 3,
                 None => 0,

@@ -28,7 +28,7 @@ pub const CW_KEYS_SCP03_SESSION: u32 = 2;
 /// `cw_key_request.operation`: a key enciphered for PUT KEY.
 ///
 /// `keys`: the key that goes to the card; where `session_dek` is NULL, then the Key-DEK of the card: AES-CBC with an IV of zeros
-/// (Amendment D 6.2.8). Otherwise it is enciphered under `session_dek`: triple DES, ECB (GPCS 2.3.1 E.4.7). Answer: `output`,
+/// (Amendment D 6.2.8), or of SCP01: triple DES, ECB (GPCS 2.3.1 D.3.5). Otherwise it is enciphered under `session_dek`: triple DES, ECB (GPCS 2.3.1 E.4.7). Answer: `output`,
 /// `key_kind`, `key_len`, `kcv`: the first 3 bytes of the key's encryption of 8 bytes 00 (triple DES) or 16 bytes 01 (AES).
 pub const CW_KEYS_WRAP: u32 = 3;
 /// `cw_key_request.operation`: a challenge enciphered for EXTERNAL AUTHENTICATE of a PBOC card.
@@ -46,6 +46,12 @@ pub const CW_KEYS_KEY_COMMAND: u32 = 5;
 ///
 /// `keys`: the MAC key. `data`: header with Lc, and data. `iv`: the first block. Answer: `output`, 4 bytes.
 pub const CW_KEYS_MAC: u32 = 6;
+
+/// `cw_key_request.operation`: session keys of SCP01 (GPCS 2.3.1 D.3.1).
+///
+/// `keys`: Key-ENC, Key-MAC, Key-DEK; the last one is not used. `data`: host challenge, then card challenge, 8 bytes each. Answer:
+/// `session_enc`, `session_mac`, 16 bytes each.
+pub const CW_KEYS_SCP01_SESSION: u32 = 7;
 
 /// What one operation needs at most, in bytes.
 const MAX_DATA: usize = 65536;
@@ -90,7 +96,7 @@ pub struct cw_key_ref {
 pub struct cw_key_request {
     /// `sizeof(cw_key_request)`.
     pub struct_size: u32,
-    /// One of `CW_KEYS_SCP02_SESSION` to `CW_KEYS_MAC`. New ones may come: answer those that you do not know with
+    /// One of `CW_KEYS_SCP02_SESSION` to `CW_KEYS_SCP01_SESSION`. New ones may come: answer those that you do not know with
     /// `CW_KEY_SERVICE`.
     pub operation: u32,
     /// The keys.
@@ -192,19 +198,23 @@ impl cw_key_answer {
     pub(crate) fn to(&self, request: &KeyRequest) -> Result<KeyAnswer, KeyError> {
         let kcv = KeyCheckValue(self.kcv);
         let output = || self.output.get(..self.output_len as usize).map(<[u8]>::to_vec).ok_or(KeyError::WrongAnswer);
-        let session = |length: usize, dek: bool| {
+        let session = |length: usize, rmac: bool, dek: bool| {
             let key = |bytes: &[u8; 32]| KeyValue::new(bytes.get(..length).unwrap_or_default());
             let (enc, mac) = (key(&self.session_enc)?, key(&self.session_mac)?);
             let dek = if dek { Some(key(&self.session_dek)?) } else { None };
-            Ok::<_, KeyError>(SessionKeys { enc, mac, rmac: key(&self.session_rmac)?, dek })
+            let rmac = if rmac { Some(key(&self.session_rmac)?) } else { None };
+            Ok::<_, KeyError>(SessionKeys { enc, mac, rmac, dek })
         };
         match request {
+            KeyRequest::Scp01Session { .. } if self.session_key_len == 16 => {
+                Ok(KeyAnswer::Session(SessionAnswer { keys: session(16, false, false)?, card_challenge: None }))
+            }
             KeyRequest::Scp02Session { .. } if self.session_key_len == 16 => {
-                Ok(KeyAnswer::Session(SessionAnswer { keys: session(16, true)?, card_challenge: None }))
+                Ok(KeyAnswer::Session(SessionAnswer { keys: session(16, true, true)?, card_challenge: None }))
             }
             KeyRequest::Scp03Session { challenge, .. } if matches!(self.session_key_len, 16 | 24 | 32) => {
                 let challenge = challenge.as_ref().map(|asked| self.card_challenge[..asked.length.min(16)].to_vec());
-                let keys = session(self.session_key_len as usize, false)?;
+                let keys = session(self.session_key_len as usize, true, false)?;
                 Ok(KeyAnswer::Session(SessionAnswer { keys, card_challenge: challenge }))
             }
             KeyRequest::Wrap { .. } => {
@@ -244,7 +254,9 @@ impl cw_key_answer {
                 let put = |to: &mut [u8; 32], key: &KeyValue| to[..key.len()].copy_from_slice(key.expose_bytes());
                 put(&mut out.session_enc, &keys.enc);
                 put(&mut out.session_mac, &keys.mac);
-                put(&mut out.session_rmac, &keys.rmac);
+                if let Some(rmac) = &keys.rmac {
+                    put(&mut out.session_rmac, rmac);
+                }
                 if let Some(dek) = &keys.dek {
                     put(&mut out.session_dek, dek);
                 }
@@ -313,6 +325,9 @@ impl RequestInC {
         let (mut header, mut iv, mut dek, mut challenge, mut challenge_len) =
             ([0; 4], [0; 8], Vec::new(), Vec::new(), 0);
         let (operation, keys, data): (_, Vec<&KeyRef>, Vec<u8>) = match request {
+            KeyRequest::Scp01Session { keys, host_challenge, card_challenge } => {
+                (CW_KEYS_SCP01_SESSION, keys.in_order().into(), [*host_challenge, *card_challenge].concat())
+            }
             KeyRequest::Scp02Session { keys, sequence_counter } => {
                 (CW_KEYS_SCP02_SESSION, keys.in_order().into(), sequence_counter.to_vec())
             }
@@ -422,6 +437,11 @@ pub(crate) unsafe fn read_request(request: *const cw_key_request) -> Result<KeyR
         _ => Err(count("2")),
     };
     Ok(match request.operation {
+        CW_KEYS_SCP01_SESSION => {
+            let challenges: [u8; 16] = exactly(data, "data")?;
+            let half = |from: usize| challenges[from..].first_chunk().copied().unwrap_or_default();
+            KeyRequest::Scp01Session { keys: set()?, host_challenge: half(0), card_challenge: half(8) }
+        }
         CW_KEYS_SCP02_SESSION => KeyRequest::Scp02Session { keys: set()?, sequence_counter: exactly(data, "data")? },
         CW_KEYS_SCP03_SESSION => {
             let (pointer, length) = (request.challenge_data, request.challenge_data_len);

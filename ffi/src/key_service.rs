@@ -91,7 +91,9 @@ pub(crate) fn refusal(status: cw_status, reason: &str, request: &KeyRequest) -> 
 
 fn first_name(request: &KeyRequest) -> String {
     let key = match request {
-        KeyRequest::Scp02Session { keys, .. } | KeyRequest::Scp03Session { keys, .. } => &keys.enc,
+        KeyRequest::Scp01Session { keys, .. }
+        | KeyRequest::Scp02Session { keys, .. }
+        | KeyRequest::Scp03Session { keys, .. } => &keys.enc,
         KeyRequest::Wrap { key, .. } | KeyRequest::Cryptogram { key, .. } | KeyRequest::Mac { key, .. } => key,
         KeyRequest::KeyCommand { under, .. } => under,
         _ => return String::new(),

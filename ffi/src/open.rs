@@ -2,7 +2,6 @@
 
 use std::ffi::c_char;
 
-use cardwright_gp::channel::Protocol;
 use cardwright_gp::procedure::{self, KeyCandidate, KeyScheme, OpenOptions};
 use cardwright_gp::{ChallengePolicy, SecurityLevel};
 use cardwright_keys::{KeyKind, KeyRef};
@@ -103,7 +102,7 @@ pub struct cw_open_options {
 pub struct cw_opened {
     /// Set it to `sizeof(cw_opened)`.
     pub struct_size: u32,
-    /// 2 for SCP02, 3 for SCP03.
+    /// 1 for SCP01, 2 for SCP02, 3 for SCP03.
     pub protocol: u32,
     /// Index of the candidate that fits.
     pub candidate: u32,
@@ -164,7 +163,7 @@ pub unsafe extern "system" fn cw_session_open(
             if let Some(out) = out {
                 out.write(&cw_opened {
                     struct_size: 0,
-                    protocol: if opened.protocol == Protocol::Scp02 { 2 } else { 3 },
+                    protocol: opened.protocol.number().into(),
                     candidate: opened.candidate as u32,
                     challenge_verified: opened.challenge_verified.map_or(-1, i32::from),
                     kvn: opened.kvn,

@@ -7,15 +7,20 @@
 //! Each step consumes the one before. Nothing can be sent to the card before its cryptogram has been verified, and only
 //! the last state protects commands. Protocol, `i` and key version come from the card's answer.
 
+mod des;
+mod implicit;
 mod initiation;
 mod level;
-mod scp02;
+mod protocol;
+mod response_mac;
 mod scp03;
 
 use cardwright_apdu::{CardPort, Class, CommandApdu, ResponseApdu};
 
-pub use initiation::{Authenticating, CardAnswer, ChallengePolicy, InitializeUpdate, NotVerified, Protocol, Verified};
+pub use implicit::ImplicitInitiation;
+pub use initiation::{Authenticating, CardAnswer, ChallengePolicy, InitializeUpdate, NotVerified, Verified};
 pub use level::SecurityLevel;
+pub use protocol::{HostChallenge, Protocol};
 
 use crate::error::{ClosedBy, Error};
 use crate::{CardFault, ChannelError, error::ResponseFault};
@@ -39,7 +44,7 @@ enum State {
 #[allow(clippy::large_enum_variant, reason = "one a session, and both are large")]
 #[derive(Debug)]
 enum Cipher {
-    Scp02(scp02::Session),
+    Des(des::Session),
     Scp03(scp03::Session),
 }
 
@@ -58,7 +63,8 @@ impl SecureChannel {
     #[must_use]
     pub fn protocol(&self) -> Protocol {
         match &self.cipher {
-            Cipher::Scp02(_) => Protocol::Scp02,
+            Cipher::Des(session) => session.protocol(),
+            Cipher::Scp03(session) if session.mac_len() == 16 => Protocol::Scp03S16,
             Cipher::Scp03(_) => Protocol::Scp03,
         }
     }
@@ -73,7 +79,7 @@ impl SecureChannel {
     #[must_use]
     pub fn session_dek(&self) -> Option<&cardwright_keys::KeyValue> {
         match &self.cipher {
-            Cipher::Scp02(session) => session.dek(),
+            Cipher::Des(session) => session.dek(),
             Cipher::Scp03(_) => None,
         }
     }
@@ -94,8 +100,8 @@ impl SecureChannel {
             return Err(ChannelError::TooLong { actual: command.nc(), limit });
         }
         let protected = match &mut self.cipher {
+            Cipher::Des(session) => session.wrap(command.as_ref(), self.level),
             _ if !self.level.has_c_mac() => command.clone(),
-            Cipher::Scp02(session) => session.wrap(command.as_ref(), self.level),
             Cipher::Scp03(session) => session.wrap(command.as_ref(), self.level),
         };
         self.state = State::Outstanding;
@@ -112,7 +118,8 @@ impl SecureChannel {
             State::Ready => return Err(ChannelError::NotOutstanding),
             State::Closed(reason) => return Err(ChannelError::Closed { reason }),
         }
-        let plain = match &self.cipher {
+        let plain = match &mut self.cipher {
+            Cipher::Des(session) => session.unwrap(response),
             Cipher::Scp03(session) if self.level.has_r_mac() => session.unwrap(response, self.level),
             _ => Ok(response),
         };

@@ -154,6 +154,17 @@ pub enum CardFault {
         /// What there is.
         actual: u8,
     },
+    /// The challenge is of another length than the card's protocol has.
+    #[error(
+        "the card speaks with challenges of {answered} bytes, {sent} were sent: its card recognition data should say so; try with \
+         {answered}"
+    )]
+    ChallengeLength {
+        /// Length that was sent, in bytes.
+        sent: usize,
+        /// Length in the answer, in bytes.
+        answered: usize,
+    },
     /// The card took another key set than the one that was asked for.
     #[error("key version number at offset 10: expected {expected:02X} as asked for, the card gave {actual:02X}")]
     KeyVersion {

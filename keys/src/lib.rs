@@ -29,6 +29,7 @@ mod kcv;
 pub mod pboc;
 mod reference;
 mod request;
+pub mod scp01;
 pub mod scp02;
 pub mod scp03;
 mod service;

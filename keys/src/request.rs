@@ -7,6 +7,15 @@ use crate::{KeyCheckValue, KeyError, KeyKind, KeyRef, KeySet, KeyValue, SessionK
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum KeyRequest {
+    /// Session keys of SCP01 (GPCS 2.3.1 D.3.1). Answer: [`KeyAnswer::Session`].
+    Scp01Session {
+        /// The static keys; the Key-DEK is not used.
+        keys: KeySet,
+        /// Host challenge.
+        host_challenge: [u8; 8],
+        /// Card challenge.
+        card_challenge: [u8; 8],
+    },
     /// Session keys of SCP02 (GPCS 2.3.1 E.4.1). Answer: [`KeyAnswer::Session`].
     Scp02Session {
         /// The static keys.
@@ -78,7 +87,8 @@ pub struct PseudoRandomChallenge {
 pub enum KeyEncryptionKey {
     /// The session DEK of SCP02: triple DES, ECB mode (GPCS 2.3.1 E.4.7).
     Session(KeyValue),
-    /// The static Key-DEK of SCP03: AES, CBC mode, IV of zeros (Amd D 6.2.8).
+    /// The static Key-DEK: of SCP03 AES, CBC mode, IV of zeros (Amd D 6.2.8); of SCP01 triple DES, ECB mode (GPCS 2.3.1
+    /// D.3.5).
     Static(KeyRef),
 }
 

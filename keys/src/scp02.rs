@@ -35,7 +35,7 @@ pub fn session_keys(
     Ok(SessionKeys {
         enc: derive(enc, [0x01, 0x82])?,
         mac: derive(mac, [0x01, 0x01])?,
-        rmac: derive(mac, [0x01, 0x02])?,
+        rmac: Some(derive(mac, [0x01, 0x02])?),
         dek: Some(derive(dek, [0x01, 0x81])?),
     })
 }

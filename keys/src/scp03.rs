@@ -57,7 +57,7 @@ pub fn session_keys(enc: &KeyValue, mac: &KeyValue, context: &[u8]) -> Result<Se
     Ok(SessionKeys {
         enc: key(enc, constant::S_ENC)?,
         mac: key(mac, constant::S_MAC)?,
-        rmac: key(mac, constant::S_RMAC)?,
+        rmac: Some(key(mac, constant::S_RMAC)?),
         dek: None,
     })
 }

@@ -3,7 +3,7 @@ use alloc::string::{String, ToString};
 use core::fmt;
 
 use crate::request::{EncipheredKeyCommand, KeyAnswer, KeyEncryptionKey, KeyRequest, SessionAnswer, WrappedKey};
-use crate::{KeyCheckValue, KeyError, KeyKind, KeyRef, KeyService, KeyValue, pboc, scp02, scp03};
+use crate::{KeyCheckValue, KeyError, KeyKind, KeyRef, KeyService, KeyValue, pboc, scp01, scp02, scp03};
 
 /// A key service in this process's memory: for development, tests and cards with published test keys.
 #[derive(Clone, Default)]
@@ -66,6 +66,11 @@ impl KeyService for SoftwareKeys {
         let tdes = |key: &KeyRef| self.key_of(KeyKind::Tdes, key);
         let aes = |key: &KeyRef| self.key_of(KeyKind::Aes, key);
         match request {
+            KeyRequest::Scp01Session { keys, host_challenge, card_challenge } => {
+                let session =
+                    scp01::session_keys(&tdes(&keys.enc)?, &tdes(&keys.mac)?, host_challenge, card_challenge)?;
+                Ok(KeyAnswer::Session(SessionAnswer { keys: session, card_challenge: None }))
+            }
             KeyRequest::Scp02Session { keys, sequence_counter } => {
                 let session =
                     scp02::session_keys(&tdes(&keys.enc)?, &tdes(&keys.mac)?, &tdes(&keys.dek)?, *sequence_counter)?;
@@ -88,7 +93,10 @@ impl KeyService for SoftwareKeys {
                 let (kind, value) = self.key(key)?;
                 let cipher = match under {
                     KeyEncryptionKey::Session(dek) => scp02::encipher_key(dek, &value)?,
-                    KeyEncryptionKey::Static(dek) => scp03::encipher_key(&aes(dek)?, &value)?,
+                    KeyEncryptionKey::Static(dek) => match self.key(dek)? {
+                        (KeyKind::Tdes, dek) => scp02::encipher_key(&dek, &value)?,
+                        (KeyKind::Aes, dek) => scp03::encipher_key(&dek, &value)?,
+                    },
                 };
                 let kcv = KeyCheckValue::of(kind, &value)?;
                 Ok(KeyAnswer::Wrapped(WrappedKey { kind, length: value.len(), cipher, kcv }))

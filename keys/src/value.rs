@@ -74,8 +74,8 @@ pub struct SessionKeys {
     pub enc: KeyValue,
     /// S-MAC: C-MAC.
     pub mac: KeyValue,
-    /// S-RMAC: R-MAC.
-    pub rmac: KeyValue,
-    /// Data encryption session key of SCP02; SCP03 has none (Amd D 6.2.1).
+    /// S-RMAC: R-MAC; SCP01 has none.
+    pub rmac: Option<KeyValue>,
+    /// Data encryption session key of SCP02; SCP01 and SCP03 have none (GPCS 2.3.1 D.2, Amd D 6.2.1).
     pub dek: Option<KeyValue>,
 }

@@ -1,68 +1,11 @@
-use core::fmt;
-
 use alloc::vec::Vec;
 
 use cardwright_apdu::{Class, CommandApdu, Instruction, Ne, ResponseApdu};
-use cardwright_keys::{KeyKind, KeyRequest, KeySet, PseudoRandomChallenge, SessionAnswer};
+use cardwright_keys::{KeyRequest, KeySet, PseudoRandomChallenge, SessionAnswer};
 use subtle::ConstantTimeEq;
 
-use super::{Cipher, SecureChannel, SecurityLevel, scp02, scp03};
+use super::{Cipher, HostChallenge, Protocol, SecureChannel, SecurityLevel, des, scp03};
 use crate::error::{CardFault, ChannelError, Error};
-
-/// Secure channel protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Protocol {
-    /// SCP02, explicit initiation.
-    Scp02,
-    /// SCP03, 8-byte challenges and MACs.
-    Scp03,
-}
-
-impl Protocol {
-    /// The protocol's name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Scp02 => "SCP02",
-            Self::Scp03 => "SCP03",
-        }
-    }
-
-    /// Which kind of static keys the protocol needs.
-    #[must_use]
-    pub fn key_kind(self) -> KeyKind {
-        match self {
-            Self::Scp02 => KeyKind::Tdes,
-            Self::Scp03 => KeyKind::Aes,
-        }
-    }
-
-    /// The longest command data field that can be protected at this level so that the protected one has at most `limit`
-    /// bytes, 255 in a short command.
-    ///
-    /// With C-MAC alone that is the limit less the MAC; with C-DECRYPTION the longest that still fits with its padding,
-    /// of which there is at least one byte.
-    #[must_use]
-    pub fn max_data(self, level: SecurityLevel, limit: usize) -> usize {
-        let (block, mac): (usize, usize) = match self {
-            Self::Scp02 => (8, 8),
-            Self::Scp03 => (16, 8),
-        };
-        let limit = limit.min(255);
-        match (level.has_c_decryption(), level.has_c_mac()) {
-            (true, _) => (limit.saturating_sub(mac) / block * block).saturating_sub(1),
-            (false, true) => limit.saturating_sub(mac),
-            (false, false) => limit,
-        }
-    }
-}
-
-impl fmt::Display for Protocol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// What to do when a card challenge is not the pseudo-random one that `i` promises.
 ///
@@ -81,19 +24,25 @@ pub enum ChallengePolicy {
 const IU: &str = "INITIALIZE UPDATE";
 const EA: &str = "EXTERNAL AUTHENTICATE";
 
-/// INITIALIZE UPDATE sent, its answer awaited (GPCS 2.3.1 E.5.1, Amd D 7.1.1).
+/// `i` of SCP01 and SCP02 where nothing is known: their answers do not hold it.
+const USUAL_SCP01_I: u8 = 0x05;
+const USUAL_SCP02_I: u8 = 0x15;
+
+/// INITIALIZE UPDATE sent, its answer awaited (GPCS 2.3.1 D.4.1, E.5.1, Amd D 7.1.1).
 #[derive(Debug)]
 pub struct InitializeUpdate {
     kvn: u8,
-    host_challenge: [u8; 8],
+    host_challenge: HostChallenge,
 }
 
 impl InitializeUpdate {
-    /// Begins a session. `kvn` 0 leaves the choice of the key set to the card. The challenge must be random.
+    /// Begins a session. `kvn` 0 leaves the choice of the key set to the card. The challenge must be random: 8 bytes, or 16
+    /// for a card that speaks SCP03 with 16-byte challenges.
     #[must_use]
-    pub fn new(kvn: u8, host_challenge: [u8; 8]) -> (Self, CommandApdu) {
+    pub fn new(kvn: u8, host_challenge: impl Into<HostChallenge>) -> (Self, CommandApdu) {
+        let host_challenge = host_challenge.into();
         let command = CommandApdu::new(Class::GP, Instruction::INITIALIZE_UPDATE, kvn, 0)
-            .with_data(host_challenge)
+            .with_data(host_challenge.as_bytes())
             .with_ne(Ne::MAX_SHORT);
         (Self { kvn, host_challenge }, command)
     }
@@ -101,9 +50,8 @@ impl InitializeUpdate {
     /// Reads the card's answer.
     ///
     /// # Errors
-    /// [`Error::Refused`]; [`Error::Card`] when the answer is none of a supported protocol, or for another key version
-    /// than the one asked for;
-    /// [`Error::Unsupported`] for SCP01, the 16-byte mode of SCP03 and others.
+    /// [`Error::Refused`]; [`Error::Card`] when the answer is none of a supported protocol, or of another key version than
+    /// was asked for.
     pub fn handle_response(self, response: &ResponseApdu) -> Result<CardAnswer, Error> {
         if !response.sw().is_ok() {
             return Err(Error::Refused { command: IU, sw: response.sw() });
@@ -111,41 +59,49 @@ impl InitializeUpdate {
         let data = response.data();
         let length =
             |expected| Error::card(IU, CardFault::Length { what: "answer", offset: 0, expected, actual: data.len() });
-        let (kdd, rest) = data.split_first_chunk::<10>().ok_or_else(|| length("28, 29 or 32 bytes"))?;
-        let (kvn, protocol, rest) = match rest {
-            [kvn, protocol, rest @ ..] => (*kvn, *protocol, rest),
-            _ => return Err(length("28, 29 or 32 bytes")),
+        let all = "28, 29, 32, 45 or 48 bytes";
+        let (kdd, rest) = data.split_first_chunk::<10>().ok_or_else(|| length(all))?;
+        let (kvn, number, rest) = match rest {
+            [kvn, number, rest @ ..] => (*kvn, *number, rest),
+            _ => return Err(length(all)),
         };
-        let body = match protocol {
-            0x01 => return Err(Error::Unsupported { what: "SCP01" }),
-            0x02 => {
-                let bytes: &[u8; 16] = rest.try_into().map_err(|_| length("28 bytes (SCP02)"))?;
-                Body::Scp02 { challenge: first(bytes), cryptogram: last(bytes) }
-            }
-            0x03 => {
-                let (i, rest) = rest.split_first().ok_or_else(|| length("29 or 32 bytes (SCP03)"))?;
-                if i & 0x01 != 0 {
-                    return Err(Error::Unsupported { what: "SCP03 with 16-byte challenges (S16)" });
-                }
-                let (bytes, counter) =
-                    rest.split_first_chunk::<16>().ok_or_else(|| length("29 or 32 bytes (SCP03)"))?;
-                let sequence_counter = match counter {
-                    // Without it a pseudo-random challenge could not be checked (Amd D 7.1.1.6).
-                    [] if i & 0x10 != 0 => return Err(length("32 bytes (SCP03 with pseudo-random challenge)")),
-                    [] => None,
-                    [a, b, c] => Some([*a, *b, *c]),
-                    _ => return Err(length("29 or 32 bytes (SCP03)")),
-                };
-                Body::Scp03 { i: *i, challenge: first(bytes), cryptogram: last(bytes), sequence_counter }
-            }
-            actual => {
+        let (protocol, i, rest) = match (number, rest) {
+            (0x01, _) => (Protocol::Scp01, USUAL_SCP01_I, rest),
+            (0x02, _) => (Protocol::Scp02, USUAL_SCP02_I, rest),
+            (0x03, [i, rest @ ..]) if i & 0x01 == 0 => (Protocol::Scp03, *i, rest),
+            (0x03, [i, rest @ ..]) => (Protocol::Scp03S16, *i, rest),
+            (0x03, []) => return Err(length(all)),
+            (actual, _) => {
                 return Err(Error::card(
                     IU,
                     CardFault::Value { what: "secure channel protocol", offset: 11, expected: "01, 02 or 03", actual },
                 ));
             }
         };
-        // Its cryptogram would not verify with the keys meant, and look like wrong keys.
+        let expected = match protocol {
+            Protocol::Scp01 | Protocol::Scp02 => "28 bytes (SCP01, SCP02)",
+            Protocol::Scp03 if i & 0x10 != 0 => "32 bytes (SCP03 with pseudo-random challenge)",
+            Protocol::Scp03 => "29 or 32 bytes (SCP03)",
+            Protocol::Scp03S16 if i & 0x10 != 0 => "48 bytes (SCP03 with pseudo-random challenge of 16 bytes)",
+            Protocol::Scp03S16 => "45 or 48 bytes (SCP03 with 16-byte challenges)",
+        };
+        let size = protocol.mac_len();
+        let (Some(challenge), Some(cryptogram)) = (rest.get(..size), rest.get(size..2 * size)) else {
+            return Err(length(expected));
+        };
+        let sequence_counter = match (protocol.number(), &rest[2 * size..]) {
+            (0x01 | 0x02, []) => None,
+            // Without it a pseudo-random challenge could not be checked (Amd D 7.1.1.6).
+            (0x03, []) if i & 0x10 == 0 => None,
+            (0x03, [a, b, c]) => Some([*a, *b, *c]),
+            _ => return Err(length(expected)),
+        };
+        if self.host_challenge.as_bytes().len() != size {
+            return Err(Error::card(
+                IU,
+                CardFault::ChallengeLength { sent: self.host_challenge.as_bytes().len(), answered: size },
+            ));
+        }
         if self.kvn != 0 && kvn != self.kvn {
             return Err(Error::card(IU, CardFault::KeyVersion { expected: self.kvn, actual: kvn }));
         }
@@ -153,7 +109,11 @@ impl InitializeUpdate {
             host_challenge: self.host_challenge,
             kdd: *kdd,
             kvn,
-            body,
+            protocol,
+            i,
+            challenge: challenge.to_vec(),
+            cryptogram: cryptogram.to_vec(),
+            sequence_counter,
             policy: ChallengePolicy::Ignore,
             aid: Vec::new(),
         })
@@ -163,27 +123,17 @@ impl InitializeUpdate {
 /// The card's answer to INITIALIZE UPDATE: not verified yet.
 #[derive(Clone, Debug)]
 pub struct CardAnswer {
-    host_challenge: [u8; 8],
+    host_challenge: HostChallenge,
     kdd: [u8; 10],
     kvn: u8,
-    body: Body,
+    protocol: Protocol,
+    i: u8,
+    /// Under SCP02 it begins with the sequence counter.
+    challenge: Vec<u8>,
+    cryptogram: Vec<u8>,
+    sequence_counter: Option<[u8; 3]>,
     policy: ChallengePolicy,
     aid: Vec<u8>,
-}
-
-#[derive(Clone, Debug)]
-enum Body {
-    /// The challenge is sequence counter ‖ card challenge.
-    Scp02 {
-        challenge: [u8; 8],
-        cryptogram: [u8; 8],
-    },
-    Scp03 {
-        i: u8,
-        challenge: [u8; 8],
-        cryptogram: [u8; 8],
-        sequence_counter: Option<[u8; 3]>,
-    },
 }
 
 impl CardAnswer {
@@ -202,34 +152,45 @@ impl CardAnswer {
     /// Which protocol the card speaks.
     #[must_use]
     pub fn protocol(&self) -> Protocol {
-        match self.body {
-            Body::Scp02 { .. } => Protocol::Scp02,
-            Body::Scp03 { .. } => Protocol::Scp03,
-        }
+        self.protocol
     }
 
-    /// `i` as SCP03 answers give it; SCP02 answers have none.
+    /// `i`: as SCP03 answers give it; of SCP01 and SCP02 as [`CardAnswer::with_i`] was told, else the usual one (05, 15).
     #[must_use]
-    pub fn i(&self) -> Option<u8> {
-        match self.body {
-            Body::Scp02 { .. } => None,
-            Body::Scp03 { i, .. } => Some(i),
-        }
+    pub fn i(&self) -> u8 {
+        self.i
     }
 
     /// Sequence counter of the key set, where the answer holds one.
     #[must_use]
     pub fn sequence_counter(&self) -> Option<u32> {
-        match self.body {
-            Body::Scp02 { challenge: [a, b, ..], .. } => Some(u32::from_be_bytes([0, 0, a, b])),
-            Body::Scp03 { sequence_counter, .. } => sequence_counter.map(|[a, b, c]| u32::from_be_bytes([0, a, b, c])),
+        match (self.protocol, &self.challenge[..]) {
+            (Protocol::Scp02, [a, b, ..]) => Some(u32::from_be_bytes([0, 0, *a, *b])),
+            _ => self.sequence_counter.map(|[a, b, c]| u32::from_be_bytes([0, a, b, c])),
         }
     }
 
-    /// Has the card challenge checked against the AID of the security domain, as the card's FCI gives it.
-    ///
-    /// Under SCP02 the caller says by this that the card's `i` has bit 40 (55, say); under SCP03 only a card whose `i`
-    /// has bit 10 is checked.
+    /// The `i` of SCP01 or SCP02, which the card recognition data gives and these answers do not; of SCP03 it is kept.
+    #[must_use]
+    pub fn with_i(mut self, i: u8) -> Self {
+        if matches!(self.protocol, Protocol::Scp01 | Protocol::Scp02) {
+            self.i = i;
+        }
+        self
+    }
+
+    /// Whether `i` says that the card challenge is pseudo-random (GPCS 2.3.1 table E-1, Amd D table 5-1).
+    #[must_use]
+    pub fn is_pseudo_random(&self) -> bool {
+        match self.protocol {
+            Protocol::Scp01 => false,
+            Protocol::Scp02 => self.i & 0x40 != 0,
+            Protocol::Scp03 | Protocol::Scp03S16 => self.i & 0x10 != 0,
+        }
+    }
+
+    /// Has a card challenge that is pseudo-random by `i` checked against the AID of the security domain, as the card's FCI
+    /// gives it.
     #[must_use]
     pub fn with_challenge_policy(mut self, policy: ChallengePolicy, aid: &[u8]) -> Self {
         self.policy = policy;
@@ -237,30 +198,41 @@ impl CardAnswer {
         self
     }
 
+    fn checks_challenge(&self) -> bool {
+        self.policy != ChallengePolicy::Ignore && self.is_pseudo_random()
+    }
+
     /// What to ask the key service for, with one candidate key set.
     #[must_use]
     pub fn key_request(&self, keys: &KeySet) -> KeyRequest {
-        match &self.body {
-            Body::Scp02 { challenge: [a, b, ..], .. } => {
-                KeyRequest::Scp02Session { keys: keys.clone(), sequence_counter: [*a, *b] }
-            }
-            Body::Scp03 { i, sequence_counter, .. } => KeyRequest::Scp03Session {
-                keys: keys.clone(),
-                context: self.context().to_vec(),
-                challenge: sequence_counter.filter(|_| self.policy != ChallengePolicy::Ignore && i & 0x10 != 0).map(
-                    |sequence_counter| PseudoRandomChallenge { sequence_counter, aid: self.aid.clone(), length: 8 },
-                ),
+        let keys = keys.clone();
+        let short = |bytes: &[u8]| bytes.first_chunk().copied().unwrap_or_default();
+        match self.protocol {
+            Protocol::Scp01 => KeyRequest::Scp01Session {
+                keys,
+                host_challenge: short(self.host_challenge.as_bytes()),
+                card_challenge: short(&self.challenge),
             },
+            Protocol::Scp02 => KeyRequest::Scp02Session {
+                keys,
+                sequence_counter: self.challenge.first_chunk().copied().unwrap_or_default(),
+            },
+            Protocol::Scp03 | Protocol::Scp03S16 => {
+                let length = self.challenge.len();
+                let asked = self.sequence_counter.filter(|_| self.checks_challenge());
+                let challenge = asked.map(|sequence_counter| PseudoRandomChallenge {
+                    sequence_counter,
+                    aid: self.aid.clone(),
+                    length,
+                });
+                KeyRequest::Scp03Session { keys, context: self.context(), challenge }
+            }
         }
     }
 
     /// Host challenge ‖ card challenge.
-    fn context(&self) -> [u8; 16] {
-        let (Body::Scp02 { challenge, .. } | Body::Scp03 { challenge, .. }) = &self.body;
-        let mut context = [0; 16];
-        context[..8].copy_from_slice(&self.host_challenge);
-        context[8..].copy_from_slice(challenge);
-        context
+    fn context(&self) -> Vec<u8> {
+        [self.host_challenge.as_bytes(), &self.challenge].concat()
     }
 
     /// Verifies the card's cryptogram with the session keys of a candidate, and the card challenge where asked for.
@@ -268,37 +240,32 @@ impl CardAnswer {
     /// # Errors
     /// [`NotVerified::Keys`] gives the answer back, for the next candidate; [`NotVerified::Failed`] is final.
     pub fn verify(self, session: SessionAnswer) -> Result<Verified, NotVerified> {
-        let context = self.context();
         let fail = |error: cardwright_keys::KeyError| NotVerified::Failed(error.into());
-        let (cipher, expected, host_cryptogram, challenge) = match &self.body {
-            Body::Scp02 { challenge, .. } => {
-                let cipher = scp02::Session::new(session.keys).map_err(fail)?;
-                let card = cipher.cryptogram(&self.host_challenge, challenge);
-                let host = cipher.cryptogram(challenge, &self.host_challenge);
-                let matches = (self.policy != ChallengePolicy::Ignore)
-                    .then(|| cipher.card_challenge(&self.aid)[..] == challenge[2..]);
-                (Cipher::Scp02(cipher), card, host, matches)
+        let (cipher, expected, host_cryptogram, challenge) = match self.protocol {
+            Protocol::Scp01 | Protocol::Scp02 => {
+                let cipher = des::Session::new(self.protocol, self.i, session.keys).map_err(fail)?;
+                let host = self.host_challenge.as_bytes();
+                let (card, host) = (cipher.cryptogram(host, &self.challenge), cipher.cryptogram(&self.challenge, host));
+                let matches =
+                    self.checks_challenge().then(|| cipher.card_challenge(&self.aid)[..] == self.challenge[2..]);
+                (Cipher::Des(cipher), card, host, matches)
             }
-            Body::Scp03 { challenge, .. } => {
-                let cipher = scp03::Session::new(session.keys).map_err(fail)?;
+            Protocol::Scp03 | Protocol::Scp03S16 => {
+                let context = self.context();
+                let cipher = scp03::Session::new(self.protocol.mac_len(), session.keys).map_err(fail)?;
                 let card = cipher.card_cryptogram(&context).map_err(fail)?;
                 let host = cipher.host_cryptogram(&context).map_err(fail)?;
-                (
-                    Cipher::Scp03(cipher),
-                    card,
-                    host,
-                    session.card_challenge.map(|expected| expected[..] == challenge[..]),
-                )
+                let matches = session.card_challenge.map(|expected| expected[..] == self.challenge[..]);
+                (Cipher::Scp03(cipher), card, host, matches)
             }
         };
-        let (Body::Scp02 { cryptogram, .. } | Body::Scp03 { cryptogram, .. }) = &self.body;
-        if !bool::from(expected.ct_eq(cryptogram)) {
+        if !bool::from(expected.ct_eq(&self.cryptogram)) {
             return Err(NotVerified::Keys(self));
         }
         if self.policy == ChallengePolicy::Require && challenge == Some(false) {
             return Err(NotVerified::Failed(Error::card(IU, CardFault::Challenge)));
         }
-        Ok(Verified { cipher, host_cryptogram, i: self.i(), challenge_verified: challenge })
+        Ok(Verified { cipher, host_cryptogram, protocol: self.protocol, i: self.i, challenge_verified: challenge })
     }
 }
 
@@ -315,8 +282,9 @@ pub enum NotVerified {
 #[derive(Debug)]
 pub struct Verified {
     cipher: Cipher,
-    host_cryptogram: [u8; 8],
-    i: Option<u8>,
+    host_cryptogram: Vec<u8>,
+    protocol: Protocol,
+    i: u8,
     challenge_verified: Option<bool>,
 }
 
@@ -335,19 +303,13 @@ impl Verified {
         mut self,
         level: SecurityLevel,
     ) -> Result<(Authenticating, CommandApdu), ChannelError> {
-        let protocol = match self.cipher {
-            Cipher::Scp02(_) => Protocol::Scp02,
-            Cipher::Scp03(_) => Protocol::Scp03,
-        };
-        // i of SCP03: 20 = R-MAC, 60 = R-MAC and R-ENCRYPTION (Amd D table 5-1). R-MAC of SCP02 needs i = x5 with bit 20.
-        let i = self.i.unwrap_or(0);
-        if level.has_r_mac() && i & 0x20 == 0 || level.has_r_encryption() && i & 0x60 != 0x60 {
-            return Err(ChannelError::Level { level: level.bits(), protocol: protocol.name() });
+        if !self.protocol.has_level(level, self.i) {
+            return Err(ChannelError::Level { level: level.bits(), protocol: self.protocol.name() });
         }
         let command = CommandApdu::new(Class::GP, Instruction::EXTERNAL_AUTHENTICATE, level.bits(), 0)
             .with_data(self.host_cryptogram);
         let protected = match &mut self.cipher {
-            Cipher::Scp02(session) => session.wrap(command.as_ref(), SecurityLevel::C_MAC),
+            Cipher::Des(session) => session.authenticate(command.as_ref(), level),
             Cipher::Scp03(session) => session.authenticate(command.as_ref()),
         };
         Ok((Authenticating { cipher: self.cipher, level }, protected))
@@ -372,16 +334,4 @@ impl Authenticating {
         }
         Ok(SecureChannel::new(self.cipher, self.level))
     }
-}
-
-fn first(bytes: &[u8; 16]) -> [u8; 8] {
-    let mut half = [0; 8];
-    half.copy_from_slice(&bytes[..8]);
-    half
-}
-
-fn last(bytes: &[u8; 16]) -> [u8; 8] {
-    let mut half = [0; 8];
-    half.copy_from_slice(&bytes[8..]);
-    half
 }

@@ -11,6 +11,8 @@ impl SecurityLevel {
     pub const C_MAC: Self = Self(0x01);
     /// C-DECRYPTION and C-MAC.
     pub const C_DECRYPTION: Self = Self(0x03);
+    /// R-MAC; only SCP02 has it.
+    pub const R_MAC: Self = Self(0x10);
     /// C-MAC and R-MAC.
     pub const C_MAC_R_MAC: Self = Self(0x11);
     /// C-DECRYPTION, C-MAC and R-MAC.
@@ -21,7 +23,7 @@ impl SecurityLevel {
     /// Takes the bits that a standard gives a meaning; `None` for any others.
     #[must_use]
     pub fn new(level: u8) -> Option<Self> {
-        matches!(level, 0x00 | 0x01 | 0x03 | 0x11 | 0x13 | 0x33).then_some(Self(level))
+        matches!(level, 0x00 | 0x01 | 0x03 | 0x10 | 0x11 | 0x13 | 0x33).then_some(Self(level))
     }
 
     /// The bits.

@@ -1,4 +1,4 @@
-//! SCP03 with session keys, 8-byte mode: C-MAC, R-MAC, encryption of commands and responses (Amd D 1.1.1).
+//! SCP03 with session keys: C-MAC, R-MAC, encryption of commands and responses (Amd D 1.1.1), with MACs of 8 or 16 bytes.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -13,8 +13,6 @@ use zeroize::Zeroize;
 use super::{SecurityLevel, mac_class};
 use crate::error::ResponseFault;
 
-const MAC_LEN: usize = 8;
-
 pub(super) struct Session {
     enc: Aes,
     mac: AesCmac,
@@ -22,34 +20,39 @@ pub(super) struct Session {
     mac_key: KeyValue,
     chaining: [u8; 16],
     counter: u128,
+    /// Length of cryptograms and MACs, in bytes: 8 or 16.
+    mac_len: usize,
 }
 
 impl Session {
-    pub(super) fn new(keys: SessionKeys) -> Result<Self, KeyError> {
+    pub(super) fn new(mac_len: usize, keys: SessionKeys) -> Result<Self, KeyError> {
         Ok(Self {
             enc: Aes::new(&keys.enc)?,
             mac: AesCmac::new(&keys.mac)?,
-            rmac: AesCmac::new(&keys.rmac)?,
+            rmac: AesCmac::new(keys.rmac.as_ref().ok_or(KeyError::WrongAnswer)?)?,
             mac_key: keys.mac,
             chaining: [0; 16],
             counter: 0,
+            mac_len,
         })
     }
 
     /// Amd D 6.2.2.2; `context` is host challenge ‖ card challenge.
-    pub(super) fn card_cryptogram(&self, context: &[u8; 16]) -> Result<[u8; 8], KeyError> {
+    pub(super) fn card_cryptogram(&self, context: &[u8]) -> Result<Vec<u8>, KeyError> {
         self.cryptogram(constant::CARD_CRYPTOGRAM, context)
     }
 
     /// Amd D 6.2.2.3; `context` is host challenge ‖ card challenge.
-    pub(super) fn host_cryptogram(&self, context: &[u8; 16]) -> Result<[u8; 8], KeyError> {
+    pub(super) fn host_cryptogram(&self, context: &[u8]) -> Result<Vec<u8>, KeyError> {
         self.cryptogram(constant::HOST_CRYPTOGRAM, context)
     }
 
-    fn cryptogram(&self, constant: u8, context: &[u8; 16]) -> Result<[u8; 8], KeyError> {
-        let mut cryptogram = [0; 8];
-        cryptogram.copy_from_slice(&derive(&self.mac_key, constant, 8, context)?);
-        Ok(cryptogram)
+    fn cryptogram(&self, constant: u8, context: &[u8]) -> Result<Vec<u8>, KeyError> {
+        Ok(derive(&self.mac_key, constant, self.mac_len, context)?.to_vec())
+    }
+
+    pub(super) fn mac_len(&self) -> usize {
+        self.mac_len
     }
 
     /// The counter counts every command after EXTERNAL AUTHENTICATE, with data or without (Amd D 6.2.6).
@@ -66,7 +69,7 @@ impl Session {
     fn protect(&mut self, command: CommandApduRef<'_>, encipher: bool) -> CommandApdu {
         // The MAC covers chaining value ‖ header ‖ data field (Amd D 6.2.4): laid out in one piece for one update.
         const DATA: usize = 16 + 5;
-        let mut message = Vec::with_capacity(DATA + command.data.len() + 16 + MAC_LEN);
+        let mut message = Vec::with_capacity(DATA + command.data.len() + 16 + self.mac_len);
         message.extend_from_slice(&self.chaining);
         message.extend_from_slice(&[mac_class(command.cla), command.ins.0, command.p1, command.p2, 0]);
         message.extend_from_slice(command.data);
@@ -75,10 +78,10 @@ impl Session {
             let icv = self.enc.encrypt_block(&self.counter.to_be_bytes());
             self.enc.cbc_encrypt(&icv, &mut message[DATA..]);
         }
-        message[DATA - 1] = (message.len() - DATA + MAC_LEN) as u8;
+        message[DATA - 1] = (message.len() - DATA + self.mac_len) as u8;
         self.chaining = self.mac.mac(&[&message]);
         message.drain(..DATA);
-        message.extend_from_slice(&self.chaining[..MAC_LEN]);
+        message.extend_from_slice(&self.chaining[..self.mac_len]);
         CommandApdu::new(command.cla.secured(), command.ins, command.p1, command.p2)
             .with_data(message)
             .with_ne(command.ne)
@@ -93,11 +96,12 @@ impl Session {
                 actual => Err(ResponseFault::Unprotected { actual }),
             };
         }
-        let Some((data, mac)) = response.data().split_last_chunk::<MAC_LEN>() else {
-            return Err(ResponseFault::MacMissing { expected: MAC_LEN, actual: response.data().len() });
+        let Some(length) = response.data().len().checked_sub(self.mac_len) else {
+            return Err(ResponseFault::MacMissing { expected: self.mac_len, actual: response.data().len() });
         };
+        let (data, mac) = response.data().split_at(length);
         let expected = self.rmac.mac(&[&self.chaining, data, &sw.0.to_be_bytes()]);
-        if !bool::from(expected[..MAC_LEN].ct_eq(mac)) {
+        if !bool::from(expected[..self.mac_len].ct_eq(mac)) {
             return Err(ResponseFault::Mac { offset: data.len() });
         }
         let mut data = data.to_vec();

@@ -2,9 +2,8 @@ use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
 use cardwright_apdu::{Aid, CardPort, StatusWord};
-use cardwright_keys::{KeyEncryptionKey, KeyPort, KeyRequest, KeySet};
+use cardwright_keys::{KeyEncryptionKey, KeyKind, KeyPort, KeyRequest, KeySet};
 
-use crate::channel::Protocol;
 use crate::command::{self, InstallForInstall, InstallForLoad, PutKey, StatusTarget};
 use crate::store_data::StoreData;
 use crate::{Error, LifeCycle, LoadFile, SecureChannel};
@@ -121,6 +120,12 @@ pub struct NewKeys {
     pub kvn: u8,
     /// Version of the key set that they replace, or `None` to add one.
     pub replace: Option<u8>,
+    /// Whether the security domain has one secure channel base key (bit 1 of `i` of SCP02) and gets the first key of the set
+    /// only.
+    ///
+    /// The caller's knowledge: `i` comes from a card without protection, and a damaged one would leave the card with one new
+    /// key and two old ones.
+    pub base_key: bool,
 }
 
 impl NewKeys {
@@ -133,8 +138,8 @@ impl NewKeys {
     /// [`Error::KeyVersion`] for a version that PUT KEY can neither name nor drop.
     pub fn in_place_of(kvn: u8, keys: KeySet) -> Result<Self, Error> {
         match kvn {
-            0x01..=0x7F => Ok(Self { keys, kvn, replace: Some(kvn) }),
-            0xFF => Ok(Self { keys, kvn: 0x01, replace: None }),
+            0x01..=0x7F => Ok(Self { keys, kvn, replace: Some(kvn), base_key: false }),
+            0xFF => Ok(Self { keys, kvn: 0x01, replace: None, base_key: false }),
             _ => Err(Error::KeyVersion { kvn }),
         }
     }
@@ -142,7 +147,7 @@ impl NewKeys {
 
 /// Has a key set enciphered for the card. The command that comes of it can be recorded before it is sent.
 ///
-/// `current` is the key set of the open channel: under SCP03 its Key-DEK enciphers the new keys, under SCP02 the session
+/// `current` is the key set of the open channel: under SCP01 and SCP03 its Key-DEK enciphers the new keys, under SCP02 the session
 /// DEK does.
 ///
 /// # Errors
@@ -153,16 +158,17 @@ pub async fn prepare_keys(
     current: &KeySet,
     new: &NewKeys,
 ) -> Result<PutKey, Error> {
-    let under = match (channel.protocol(), channel.session_dek()) {
-        (Protocol::Scp02, Some(dek)) => KeyEncryptionKey::Session(dek.clone()),
-        _ => KeyEncryptionKey::Static(current.dek.clone()),
+    let under = match channel.session_dek() {
+        Some(dek) => KeyEncryptionKey::Session(dek.clone()),
+        None => KeyEncryptionKey::Static(current.dek.clone()),
     };
     let mut wrapped = Vec::with_capacity(3);
-    for key in new.keys.in_order() {
+    let count = if new.base_key { 1 } else { 3 };
+    for key in new.keys.in_order().into_iter().take(count) {
         let request = KeyRequest::Wrap { key: key.clone(), under: under.clone() };
         wrapped.push(keys.ask_keys(request).await?.into_wrapped()?);
     }
-    let under_aes = channel.protocol() == Protocol::Scp03;
+    let under_aes = channel.protocol().key_kind() == KeyKind::Aes;
     Ok(PutKey { replace: new.replace, kvn: new.kvn, first_kid: 1, keys: wrapped, under_aes })
 }
 

@@ -3,7 +3,7 @@ use cardwright_apdu::{Aid, CardPort};
 use cardwright_keys::{KeyPort, KeySet};
 
 use super::{KeyCandidate, send};
-use crate::channel::{InitializeUpdate, NotVerified, Protocol};
+use crate::channel::{HostChallenge, InitializeUpdate, NotVerified, Protocol};
 use crate::{CardFault, ChallengePolicy, Error, SecureChannel, SecurityLevel};
 
 /// How a secure channel is to be opened.
@@ -16,6 +16,8 @@ pub struct OpenOptions {
     pub level: SecurityLevel,
     /// Whether the card challenge is checked, where `i` says that it is pseudo-random.
     pub challenge: ChallengePolicy,
+    /// `i` of SCP01 from the card recognition data; answers of SCP01 do not hold it.
+    pub scp01_i: Option<u8>,
     /// `i` of SCP02 from the card recognition data; answers of SCP02 do not hold it.
     pub scp02_i: Option<u8>,
 }
@@ -24,13 +26,20 @@ impl OpenOptions {
     /// This security level, the card's choice of key set, no check of the challenge.
     #[must_use]
     pub fn new(level: SecurityLevel) -> Self {
-        Self { kvn: 0, level, challenge: ChallengePolicy::Ignore, scp02_i: None }
+        Self { kvn: 0, level, challenge: ChallengePolicy::Ignore, scp01_i: None, scp02_i: None }
     }
 
     /// The same with a check of the card challenge.
     #[must_use]
     pub fn with_challenge_policy(mut self, policy: ChallengePolicy) -> Self {
         self.challenge = policy;
+        self
+    }
+
+    /// The same with the `i` of SCP01 that the card recognition data gives.
+    #[must_use]
+    pub fn with_scp01_i(mut self, i: Option<u8>) -> Self {
+        self.scp01_i = i;
         self
     }
 
@@ -81,19 +90,16 @@ pub async fn open(
     keys: &mut impl KeyPort,
     domain: Option<&Aid>,
     candidates: &[KeyCandidate],
-    host_challenge: [u8; 8],
+    host_challenge: impl Into<HostChallenge>,
     options: OpenOptions,
 ) -> Result<Opened, Error> {
     let (state, command) = InitializeUpdate::new(options.kvn, host_challenge);
     let mut answer = state.handle_response(&send(card, command).await?)?;
-    // i of SCP02: bit 40 = well-known pseudo-random algorithm (GPCS 2.3.1 table E-1); of SCP03: bit 10 (Amd D table 5-1).
-    let is_pseudo_random = match (answer.protocol(), options.scp02_i, answer.i()) {
-        (Protocol::Scp02, Some(i), _) if !matches!(i, 0x15 | 0x55) => {
-            return Err(Error::Unsupported { what: "SCP02 with i other than 15 and 55, which GET DATA 66 gives," });
-        }
-        (Protocol::Scp02, i, _) => i.is_some_and(|i| i & 0x40 != 0),
-        (Protocol::Scp03, _, i) => i.is_some_and(|i| i & 0x10 != 0),
-    };
+    let told = if answer.protocol() == Protocol::Scp01 { options.scp01_i } else { options.scp02_i };
+    if let Some(i) = told {
+        answer = answer.with_i(i);
+    }
+    let is_pseudo_random = answer.is_pseudo_random();
     match domain {
         Some(aid) if is_pseudo_random => {
             answer = answer.with_challenge_policy(options.challenge, aid.as_bytes());
