@@ -131,6 +131,21 @@ fn the_shared_library_exports_exactly_the_headers_functions() {
     };
     let mut exported: Vec<_> = listing.lines().filter_map(|line| line.rsplit(' ').next()).collect();
     exported.sort_unstable();
-    let header = fs::read_to_string(support::repository().join("include/cardwright.h")).unwrap();
-    assert_eq!(exported, support::functions(&header));
+    assert_eq!(exported, support::functions(&support::header()));
+}
+
+#[test]
+fn the_shared_library_is_named_after_the_interface() {
+    if !cfg!(target_os = "linux") {
+        eprintln!("skipped: the name is for Linux");
+        return;
+    }
+    let library = support::libraries().shared.clone();
+    let Some(listing) = support::output("readelf", &["-d", "-W", library.to_str().unwrap()]) else {
+        eprintln!("skipped: there is no readelf here");
+        return;
+    };
+    let name = listing.lines().find(|line| line.contains("(SONAME)")).expect("the library has a name");
+    let expected = format!("[libcardwright.so.{}]", support::abi_version());
+    assert!(name.ends_with(&expected), "{name}, not {expected}");
 }

@@ -36,8 +36,31 @@ pub fn libraries() -> &'static Libraries {
             .status()
             .unwrap();
         assert!(built.success(), "the libraries do not build");
+        #[cfg(target_os = "linux")]
+        name_for_programs(&folder);
         Libraries { shared: folder.join("libcardwright.so"), fixed: folder.join("libcardwright.a"), folder }
     })
+}
+
+/// Programs ask for the library by the name that it has in itself.
+#[cfg(target_os = "linux")]
+fn name_for_programs(folder: &Path) {
+    let name = folder.join(format!("libcardwright.so.{}", abi_version()));
+    match std::os::unix::fs::symlink("libcardwright.so", &name) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => panic!("{}: {error}", name.display()),
+        _ => {}
+    }
+}
+
+/// The committed header.
+pub fn header() -> String {
+    std::fs::read_to_string(repository().join("include/cardwright.h")).unwrap_or_default()
+}
+
+/// The `CW_ABI_VERSION` of the committed header.
+pub fn abi_version() -> String {
+    let header = header();
+    header.lines().find_map(|line| line.strip_prefix("#define CW_ABI_VERSION ")).unwrap().to_owned()
 }
 
 /// The standard output of a tool that succeeds; `None` where there is no such tool.
