@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# Writes include/cardwright.h from the sources of the crate `ffi`.
+# Writes include/cardwright.h from the sources of the crate `ffi`, and what follows from it: ffi/abi.txt.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-CARDWRIGHT_WRITE_HEADER=1 cargo test --quiet --package cardwright-ffi --test header the_committed_header
+export CARDWRIGHT_WRITE_HEADER=1
+cargo test --quiet --package cardwright-ffi --test header the_committed_header
+cargo test --quiet --package cardwright-ffi --test abi the_committed_list
