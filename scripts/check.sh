@@ -2,7 +2,7 @@
 # Runs all checks of the project; installs what they need when it may (Debian, as root).
 #   scripts/check.sh          everything
 #   scripts/check.sh --quick  without the slow parts: release build, the README's commands, every cut of the built program,
-#                             fuzzing, readers; needs no package but a C compiler
+#                             fuzzing, readers, 32 bits; needs no package but a C compiler
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,13 +16,14 @@ esac
 begun=$SECONDS
 step() { printf '\n== %s (%s s)\n' "$1" "$((SECONDS - begun))"; }
 
-# What the checks need besides Rust. A C compiler is for the SQLite that comes with the store; the rest is for PC/SC and
-# the fuzzers, and --quick does without.
+# What the checks need besides Rust. A C compiler is for the SQLite that comes with the store; the rest is for PC/SC,
+# the fuzzers and 32-bit machines, and --quick does without.
 packages=()
 command -v cc >/dev/null || packages+=(gcc libc6-dev)
 if [ "$quick" = no ]; then
   command -v c++ >/dev/null || packages+=(g++)
-  for package in pkg-config libpcsclite-dev libpcsclite1 pcscd vsmartcard-vpcd; do
+  for package in pkg-config libpcsclite-dev libpcsclite1 pcscd vsmartcard-vpcd gcc-mingw-w64-i686 g++-mingw-w64-i686 \
+    $([ "$(uname -m)" != x86_64 ] || echo gcc-multilib); do
     dpkg -s "$package" >/dev/null 2>&1 || packages+=("$package")
   done
 fi
@@ -30,6 +31,9 @@ if [ ${#packages[@]} -gt 0 ] && command -v apt-get >/dev/null && [ "$(id -u)" = 
   step "install ${packages[*]}"
   { apt-get update -qq && apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null; } ||
     echo "not installed: ${packages[*]}" >&2
+fi
+if [ "$quick" = no ] && command -v rustup >/dev/null && [ "$(id -u)" = 0 ]; then
+  rustup --quiet target add i686-unknown-linux-gnu i686-pc-windows-gnu || echo "not installed: Rust for 32 bits" >&2
 fi
 command -v cc >/dev/null || { echo "a C compiler is missing: install one (gcc or clang) and run this again" >&2; exit 1; }
 features=()
@@ -64,6 +68,9 @@ if [ "$quick" = no ]; then
   (cd "$folder" && "$here/target/release/examples/issue" && "$here/target/release/examples/issue" | grep "nothing was left")
   step "torn at every command"
   scripts/check-cuts.sh "$here/target/release/examples/issue" "$folder"
+  step "32 bits"
+  mkdir "$folder/32"
+  scripts/check-32.sh "$folder/32"
   step "fuzzing"
   scripts/fuzz.sh 10
   step "readers"

@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# 32 bits. The library is built for i686 Linux, and the C programs run with it. It is built for i686 Windows too: the DLL
+# exports what include/cardwright.def says, and a program links with it, but is not run.
+#   scripts/check-32.sh FOLDER
+# FOLDER is empty and stays behind. Parts whose compilers are missing are skipped with a message.
+set -euo pipefail
+folder=$(realpath "$1")
+cd "$(dirname "$0")/.."
+target=$(realpath "${CARGO_TARGET_DIR:-target}")/m32
+skip() { echo "$1: SKIPPED, $2"; }
+flags=(-std=c99 -Wall -Wextra -Wpedantic -Werror -I include -I ffi/testcard)
+
+# build TARGET: succeeds when the standard library for it is there.
+build() {
+  [ -d "$(rustc --print sysroot)/lib/rustlib/$1/lib" ] || return 1
+  cargo build --quiet --locked --release --target "$1" --target-dir "$target" -p cardwright-ffi -p cardwright-testcard
+}
+
+linux() {
+  local target_name=i686-unknown-linux-gnu source name
+  printf '#include <stdio.h>\nint main(void) { return puts("") < 0; }\n' >"$folder/try.c"
+  cc -m32 "$folder/try.c" -o "$folder/try" 2>/dev/null ||
+    { skip "32-bit Linux" "cc -m32 does not work (Debian: gcc-multilib)"; return; }
+  "$folder/try" >/dev/null 2>&1 || { skip "32-bit Linux" "programs of 32 bits do not run here"; return; }
+  build $target_name || { skip "32-bit Linux" "no standard library (rustup target add $target_name)"; return; }
+  local libraries=$target/$target_name/release
+  ln -sf libcardwright.so "$libraries/libcardwright.so.$(sed -n 's/^#define CW_ABI_VERSION //p' include/cardwright.h)"
+  cargo run --quiet --locked -p cardwright-capgen --example payment_cap -- "$folder/payment.cap"
+  for source in $(grep -l '^int main(' examples/c/*.c); do
+    name=$(basename "$source" .c)
+    cc -m32 "${flags[@]}" "$source" -o "$folder/$name" -L "$libraries" "-Wl,-rpath,$libraries" \
+      -lcardwright -lcardwright_testcard -lpthread
+    "$folder/$name" "$folder/payment.cap" >"$folder/$name.out" 2>&1 ||
+      { cat "$folder/$name.out"; echo "32-bit Linux: $name failed" >&2; exit 1; }
+    echo "32-bit Linux: $name ran"
+  done
+}
+
+windows() {
+  local target_name=i686-pc-windows-gnu tools=i686-w64-mingw32
+  command -v $tools-gcc >/dev/null || { skip "32-bit Windows" "no compiler (Debian: gcc-mingw-w64-i686)"; return; }
+  build $target_name || { skip "32-bit Windows" "no standard library (rustup target add $target_name)"; return; }
+  local libraries=$target/$target_name/release
+  $tools-objdump -p "$libraries/cardwright.dll" |
+    awk '/Name Pointer\] Table/ { on = 1; next } NF == 0 { on = 0 } on { print $NF }' | sort >"$folder/exported"
+  diff "$folder/exported" <(sed -n 's/^    //p' include/cardwright.def | sort) ||
+    { echo "32-bit Windows: the DLL exports other names than include/cardwright.def" >&2; exit 1; }
+  $tools-dlltool --kill-at -d include/cardwright-i686.def -l "$folder/libcardwright.dll.a"
+  $tools-gcc "${flags[@]}" examples/c/list.c -o "$folder/list.exe" "$folder/libcardwright.dll.a" \
+    "$libraries/libcardwright_testcard.dll.a" -Wl,--disable-stdcall-fixup
+  echo "32-bit Windows: the DLL exports its functions, list.c links with it (not run)"
+}
+
+linux
+windows
