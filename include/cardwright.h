@@ -565,7 +565,8 @@ typedef struct cw_error {
    */
   int64_t offset;
   /*
-   Length of the whole message, in bytes without the NUL; greater than 511 when `message` was cut.
+   Length of the whole message, in bytes without the NUL; greater than 511 when `message` was cut:
+   `cw_last_error_message` gives all of it.
    */
   uint32_t message_len;
   /*
@@ -2279,6 +2280,26 @@ const char *CW_CALL cw_status_name(cw_status status);
  Tells about the last call of this thread that failed. Calls that succeed do not change it, and this one never does.
  */
 cw_status CW_CALL cw_last_error(struct cw_error *out);
+
+/*
+ Gives the whole message of the last call of this thread that failed, in UTF-8, with a NUL at its end; an empty one when
+ no call has failed yet. Never changes the last error.
+
+ `*out_len` becomes the message's length in bytes without the NUL; when `capacity` is not at least one more, the call
+ ends with `CW_BUFFER_TOO_SMALL` and `out` is not written: no message is cut.
+ */
+cw_status CW_CALL cw_last_error_message(char *out, size_t capacity, size_t *out_len);
+
+/*
+ Gives the whole message of the last call of this thread that failed, in UTF-16, with a NUL at its end; an empty one when
+ no call has failed yet. Never changes the last error.
+
+ `*out_len` becomes the message's length in units of 16 bits without the NUL, and `capacity` counts such units; when it is
+ not at least one more, the call ends with `CW_BUFFER_TOO_SMALL` and `out` is not written: no message is cut.
+ */
+cw_status CW_CALL cw_last_error_utf16(uint16_t *out,
+                              size_t capacity,
+                              size_t *out_len);
 
 /*
  Codes a command. Short length fields where they do, extended ones otherwise or when asked for.

@@ -340,6 +340,41 @@ static void removal(cw_keys *keys)
     cw_test_card_free(reader.card);
 }
 
+/* The last error's whole message, as bytes and as UTF-16. */
+static void messages(void)
+{
+    cw_error error;
+    char text[600];
+    uint16_t wide[600];
+    size_t length = 0, wide_length = 0, i;
+
+    memset(&error, 0, sizeof error);
+    error.struct_size = sizeof error;
+    memset(text, 'x', sizeof text);
+    memset(wide, 'x', sizeof wide);
+    expect(cw_keys_new(NULL), CW_NULL, "nowhere to put the keys");
+    cw_last_error(&error);
+    expect_true(cw_last_error_message(NULL, 0, &length) == CW_BUFFER_TOO_SMALL && length == error.message_len,
+                "CW_BUFFER_TOO_SMALL and the length of the message");
+    expect_true(cw_last_error_message(text, length, &length) == CW_BUFFER_TOO_SMALL && text[0] == 'x',
+                "no room for the NUL, and nothing written");
+    expect_true(cw_last_error_message(NULL, sizeof text, &length) == CW_NULL, "CW_NULL for no buffer");
+    expect_true(cw_last_error_message(text, sizeof text, NULL) == CW_NULL, "CW_NULL for nowhere to put the length");
+    expect_true(cw_last_error_message(text, length + 1, &length) == CW_OK && text[length] == '\0' && text[length + 1] == 'x',
+                "the message and its NUL, no byte more");
+    expect_true(strcmp(text, error.message) == 0, "the same message as in cw_error");
+    expect_true(cw_last_error_utf16(NULL, 0, &wide_length) == CW_BUFFER_TOO_SMALL, "CW_BUFFER_TOO_SMALL in UTF-16");
+    expect_true(cw_last_error_utf16(wide, wide_length, &wide_length) == CW_BUFFER_TOO_SMALL, "no room for the NUL");
+    expect_true(cw_last_error_utf16(NULL, 600, &wide_length) == CW_NULL, "CW_NULL for no buffer");
+    expect_true(cw_last_error_utf16(wide, wide_length + 1, &wide_length) == CW_OK && wide[wide_length] == 0,
+                "the message and its NUL");
+    for (i = 0; i < length && wide[i] == (uint16_t)text[i]; i++)
+        ;
+    expect_true(i == length && i == wide_length, "the same message in UTF-16");
+    cw_last_error(&error);
+    expect_true(error.status == CW_NULL, "the last error is still the one before all these questions");
+}
+
 int main(int argc, char **argv)
 {
     static const uint8_t test_key[16] = {0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47,
@@ -362,6 +397,7 @@ int main(int argc, char **argv)
     expect(cw_keys_add(keys, "test", CW_KEY_AES, test_key, sizeof test_key), CW_OK, "the test key");
 
     apdus();
+    messages();
     handles(reader.session, keys);
     key_service(keys);
     channels(&reader, keys, argv[1]);

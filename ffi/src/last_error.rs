@@ -36,7 +36,8 @@ pub struct cw_error {
     pub reserved: [u8; 5],
     /// Where in the input or in the card's answer the fault is, in bytes from its start; -1 where there is no such place.
     pub offset: i64,
-    /// Length of the whole message, in bytes without the NUL; greater than 511 when `message` was cut.
+    /// Length of the whole message, in bytes without the NUL; greater than 511 when `message` was cut:
+    /// `cw_last_error_message` gives all of it.
     pub message_len: u32,
     /// Name of the command in question, such as "INITIALIZE UPDATE", or empty.
     pub command: [c_char; 60],
@@ -49,8 +50,7 @@ plain! { cw_error: size_of::<cw_error>(); }
 /// Tells about the last call of this thread that failed. Calls that succeed do not change it, and this one never does.
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn cw_last_error(out: *mut cw_error) -> cw_status {
-    let before = kept();
-    let status = boundary(|| {
+    question(|| {
         // SAFETY: the header asks for a struct of `struct_size` writable bytes.
         let out = unsafe { Out::new(out)? };
         let failure = kept().unwrap_or_else(|| Failure::new(CW_OK, ""));
@@ -69,11 +69,14 @@ pub unsafe extern "system" fn cw_last_error(out: *mut cw_error) -> cw_status {
         copy_text(&failure.message, &mut error.message);
         out.write(&error);
         Ok(())
-    });
-    // A question asked wrongly does not hide what it was about.
-    if let (false, Some(failure)) = (status == CW_OK, before) {
-        keep(failure);
-    }
+    })
+}
+
+/// A boundary for questions about the last error: one asked wrongly does not hide what it was about.
+pub(crate) fn question(body: impl FnOnce() -> Result<(), Failure>) -> cw_status {
+    let before = kept();
+    let status = boundary(body);
+    let _ = LAST.try_with(|last| last.replace(before));
     status
 }
 

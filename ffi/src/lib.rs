@@ -16,6 +16,7 @@ pub mod card;
 pub mod card_data;
 pub mod content;
 mod drive;
+pub mod error_text;
 pub mod event;
 pub mod exchange;
 mod failure;

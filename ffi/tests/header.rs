@@ -6,10 +6,11 @@ use std::path::PathBuf;
 mod support;
 
 /// In the order in which a reader wants to meet them.
-const SOURCES: [&str; 24] = [
+const SOURCES: [&str; 25] = [
     "version",
     "status",
     "last_error",
+    "error_text",
     "input",
     "apdu",
     "transport",
