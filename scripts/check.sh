@@ -2,7 +2,7 @@
 # Runs all checks of the project; installs what they need when it may (Debian, as root).
 #   scripts/check.sh          everything
 #   scripts/check.sh --quick  without the slow parts: release build, the README's commands, every cut of the built program,
-#                             fuzzing, readers, 32 bits; needs no package but a C compiler
+#                             fuzzing, readers, the installed C library, 32 bits; needs no package but a C compiler
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -68,6 +68,9 @@ if [ "$quick" = no ]; then
   (cd "$folder" && "$here/target/release/examples/issue" && "$here/target/release/examples/issue" | grep "nothing was left")
   step "torn at every command"
   scripts/check-cuts.sh "$here/target/release/examples/issue" "$folder"
+  step "installed C library"
+  mkdir "$folder/installed"
+  scripts/check-install.sh "$folder/installed"
   step "32 bits"
   mkdir "$folder/32"
   scripts/check-32.sh "$folder/32"
