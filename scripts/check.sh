@@ -2,7 +2,8 @@
 # Runs all checks of the project; installs what they need when it may (Debian, as root).
 #   scripts/check.sh          everything
 #   scripts/check.sh --quick  without the slow parts: release build, the README's commands, every cut of the built program,
-#                             fuzzing, readers, the installed C library, 32 bits; needs no package but a C compiler
+#                             fuzzing, readers, the C library installed, watched and in 32 bits; needs no package
+#                             but a C compiler
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,12 +18,12 @@ begun=$SECONDS
 step() { printf '\n== %s (%s s)\n' "$1" "$((SECONDS - begun))"; }
 
 # What the checks need besides Rust. A C compiler is for the SQLite that comes with the store; the rest is for PC/SC,
-# the fuzzers and 32-bit machines, and --quick does without.
+# the fuzzers, the C programs and 32-bit machines, and --quick does without.
 packages=()
 command -v cc >/dev/null || packages+=(gcc libc6-dev)
 if [ "$quick" = no ]; then
   command -v c++ >/dev/null || packages+=(g++)
-  for package in pkg-config libpcsclite-dev libpcsclite1 pcscd vsmartcard-vpcd gcc-mingw-w64-i686 g++-mingw-w64-i686 \
+  for package in pkg-config libpcsclite-dev libpcsclite1 pcscd vsmartcard-vpcd valgrind gcc-mingw-w64-i686 g++-mingw-w64-i686 \
     $([ "$(uname -m)" != x86_64 ] || echo gcc-multilib); do
     dpkg -s "$package" >/dev/null 2>&1 || packages+=("$package")
   done
@@ -71,6 +72,9 @@ if [ "$quick" = no ]; then
   step "installed C library"
   mkdir "$folder/installed"
   scripts/check-install.sh "$folder/installed"
+  step "C programs under valgrind and sanitizers"
+  mkdir "$folder/c"
+  scripts/check-c.sh "$folder/c"
   step "32 bits"
   mkdir "$folder/32"
   scripts/check-32.sh "$folder/32"
