@@ -150,3 +150,11 @@ fn the_shared_library_is_named_after_the_interface() {
     let expected = format!("[libcardwright.so.{}]", support::abi_version());
     assert!(name.ends_with(&expected), "{name}, not {expected}");
 }
+
+#[test]
+fn cargo_names_the_installed_library_after_the_interface_too() {
+    let manifest = include_str!("../Cargo.toml");
+    let library = manifest.split_once("[package.metadata.capi.library]").unwrap().1;
+    let version = library.lines().find_map(|line| line.strip_prefix("version = \"")).unwrap();
+    assert_eq!(version.split('.').next(), Some(support::abi_version().as_str()));
+}
