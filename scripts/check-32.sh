@@ -6,6 +6,7 @@
 set -euo pipefail
 folder=$(realpath "$1")
 cd "$(dirname "$0")/.."
+. scripts/c-programs.sh
 target=$(realpath "${CARGO_TARGET_DIR:-target}")/m32
 skip() { echo "$1: SKIPPED, $2"; }
 flags=(-std=c99 -Wall -Wextra -Wpedantic -Werror -I include -I ffi/testcard)
@@ -17,7 +18,7 @@ build() {
 }
 
 linux() {
-  local target_name=i686-unknown-linux-gnu source name
+  local target_name=i686-unknown-linux-gnu source name arguments
   printf '#include <stdio.h>\nint main(void) { return puts("") < 0; }\n' >"$folder/try.c"
   cc -m32 "$folder/try.c" -o "$folder/try" 2>/dev/null ||
     { skip "32-bit Linux" "cc -m32 does not work (Debian: gcc-multilib)"; return; }
@@ -26,14 +27,18 @@ linux() {
   local libraries=$target/$target_name/release
   ln -sf libcardwright.so "$libraries/libcardwright.so.$(sed -n 's/^#define CW_ABI_VERSION //p' include/cardwright.h)"
   cargo run --quiet --locked -p cardwright-capgen --example payment_cap -- "$folder/payment.cap"
-  for source in $(grep -l '^int main(' examples/c/*.c); do
-    name=$(basename "$source" .c)
-    cc -m32 "${flags[@]}" "$source" -o "$folder/$name" -L "$libraries" "-Wl,-rpath,$libraries" \
-      -lcardwright -lcardwright_testcard -lpthread
-    "$folder/$name" "$folder/payment.cap" >"$folder/$name.out" 2>&1 ||
-      { cat "$folder/$name.out"; echo "32-bit Linux: $name failed" >&2; exit 1; }
+  while read -r source; do
+    name=$(basename "$source")
+    compile_c "$source" "$folder/$name.run" -m32 -- -m32 -L "$libraries" "-Wl,-rpath,$libraries" -lcardwright ||
+      { skip "32-bit Linux: $name" "no compiler for it"; continue; }
+    mkdir "$folder/$name.d"
+    while read -r arguments; do
+      # The arguments are words without blanks in them.
+      (cd "$folder/$name.d" && "$folder/$name.run" $arguments) >"$folder/$name.out" 2>&1 ||
+        { cat "$folder/$name.out"; echo "32-bit Linux: $name $arguments failed" >&2; exit 1; }
+    done < <(runs_of "$source" "$folder/payment.cap")
     echo "32-bit Linux: $name ran"
-  done
+  done < <(c_programs)
 }
 
 windows() {

@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
 # Runs the C and C++ programs under valgrind, and with address and leak sanitizers that see inside the library too.
-#   scripts/check-c.sh FOLDER [SOURCE ..]      default: all of examples/c and examples/cpp that have a main
-# Each gets a CAP file as its argument, and must end with 0. FOLDER is empty and stays behind, with what the tools said.
+#   scripts/check-c.sh FOLDER [SOURCE ..]      default: those of examples/c and examples/cpp
+# Each must end with 0. FOLDER is empty and stays behind, with what the tools said.
 # Parts whose tools are missing are skipped with a message.
 set -euo pipefail
 folder=$(realpath "$1")
 shift
 cd "$(dirname "$0")/.."
+. scripts/c-programs.sh
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 skip() { echo "$1: SKIPPED, $2"; }
 [ "$(uname -s)" = Linux ] || { skip "C programs" "the check is for Linux"; exit 0; }
 
 sources=("$@")
-if [ $# = 0 ]; then mapfile -t sources < <(grep -l '^int main(' examples/c/*.c examples/cpp/*.cpp 2>/dev/null); fi
+if [ $# = 0 ]; then mapfile -t sources < <(c_programs); fi
 [ ${#sources[@]} -gt 0 ] || { echo "there are no programs" >&2; exit 1; }
 
 cargo build --quiet --locked --release -p cardwright-ffi -p cardwright-testcard
@@ -22,33 +23,27 @@ cp "$target/release/libcardwright_testcard.so" "$folder/lib/"
 cp "$target/release/libcardwright.so" "$folder/lib/libcardwright.so.$(sed -n 's/^#define CW_ABI_VERSION //p' include/cardwright.h)"
 (cd "$folder/lib" && ln -sf libcardwright.so.* libcardwright.so)
 
-# compile SOURCE PROGRAM FLAGS -- LIBRARIES: 1 without a compiler for it; ends the script when it does not compile.
-compile() {
-  local source=$1 program=$2 compiler=(cc -std=c99) flags=()
-  shift 2
-  case "$source" in *.cpp) compiler=(c++) ;; esac
-  command -v "${compiler[0]}" >/dev/null || return 1
-  while [ "$1" != -- ]; do flags+=("$1"); shift; done
-  shift
-  "${compiler[@]}" -g -Wall -Wextra -Werror "${flags[@]}" -I include -I ffi/testcard -I examples/c -c "$source" -o "$program.o" &&
-    "${compiler[0]}" "$program.o" -o "$program" "$@" -L "$folder/lib" "-Wl,-rpath,$folder/lib" -lcardwright_testcard \
-      -lpthread -ldl -lm || { echo "$source does not compile" >&2; exit 1; }
-}
+lib=(-L "$folder/lib" "-Wl,-rpath,$folder/lib")
 
-# run HOW NAME COMMAND...: runs it in a folder of its own; what it says is shown when it fails.
+# run HOW SOURCE COMMAND...: all runs of a program, in a folder of their own; what it says is shown when it fails.
 run() {
-  local how=$1 name=$2 status=0
+  local how=$1 name arguments status out=$folder/$1/$(basename "$2").out
+  name=$(basename "$2")
+  mapfile -t runs < <(runs_of "$2" "$folder/payment.cap")
   shift 2
-  local out=$folder/$how/$name.out
   mkdir -p "$folder/$how/$name.d"
-  (cd "$folder/$how/$name.d" && exec "$@" "$folder/payment.cap") >"$out" 2>&1 || status=$?
-  if [ $status != 0 ]; then
-    tail -n 60 "$out" >&2
-    echo "$how: $name ended with $status, see $out" >&2
-    failed=yes
-  else
-    echo "$how: $name, no finding"
-  fi
+  for arguments in "${runs[@]}"; do
+    status=0
+    # The arguments are words without blanks in them.
+    (cd "$folder/$how/$name.d" && exec "$@" $arguments) >"$out" 2>&1 || status=$?
+    if [ $status != 0 ]; then
+      tail -n 60 "$out" >&2
+      echo "$how: $name$arguments ended with $status, see $out" >&2
+      failed=yes
+      return
+    fi
+  done
+  echo "$how: $name, ${#runs[@]} runs, no finding"
 }
 
 failed=no
@@ -58,8 +53,9 @@ under_valgrind() {
   mkdir "$folder/valgrind"
   for source in "${sources[@]}"; do
     name=$(basename "$source")
-    compile "$source" "$folder/valgrind/$name.run" -- -lcardwright || { skip "valgrind: $name" "no compiler for it"; continue; }
-    run valgrind "$name" valgrind --quiet --error-exitcode=99 --leak-check=full "$folder/valgrind/$name.run"
+    compile_c "$source" "$folder/valgrind/$name.run" -- "${lib[@]}" -lcardwright ||
+      { skip "valgrind: $name" "no compiler for it"; continue; }
+    run valgrind "$source" valgrind --quiet --error-exitcode=99 --leak-check=full "$folder/valgrind/$name.run"
   done
 }
 
@@ -78,10 +74,10 @@ with_sanitizers() {
   for source in "${sources[@]}"; do
     name=$(basename "$source")
     # One runtime for both compilers: the linker is not told of sanitizers, or it would add its own.
-    compile "$source" "$folder/sanitizers/$name.run" -fsanitize=address -- -Wl,--whole-archive "$runtime" \
+    compile_c "$source" "$folder/sanitizers/$name.run" -fsanitize=address -- "${lib[@]}" -Wl,--whole-archive "$runtime" \
       -Wl,--no-whole-archive "$target/asan/$host/release/libcardwright.a" ||
       { skip "sanitizers: $name" "no compiler for it"; continue; }
-    run sanitizers "$name" env ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 "$folder/sanitizers/$name.run"
+    run sanitizers "$source" env ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 "$folder/sanitizers/$name.run"
   done
 }
 
