@@ -11,19 +11,19 @@ target=$(realpath "${CARGO_TARGET_DIR:-target}")/m32
 skip() { echo "$1: SKIPPED, $2"; }
 flags=(-std=c99 -Wall -Wextra -Wpedantic -Werror -I include -I ffi/testcard)
 
-# build TARGET: succeeds when the standard library for it is there.
+has_std() { [ -d "$(rustc --print sysroot)/lib/rustlib/$1/lib" ]; }
 build() {
-  [ -d "$(rustc --print sysroot)/lib/rustlib/$1/lib" ] || return 1
   cargo build --quiet --locked --release --target "$1" --target-dir "$target" -p cardwright-ffi -p cardwright-testcard
 }
 
 linux() {
   local target_name=i686-unknown-linux-gnu source name arguments
-  printf '#include <stdio.h>\nint main(void) { return puts("") < 0; }\n' >"$folder/try.c"
+  printf '#include <stdio.h>\n#include <asm/types.h>\nint main(void) { return puts("") < 0; }\n' >"$folder/try.c"
   cc -m32 "$folder/try.c" -o "$folder/try" 2>/dev/null ||
     { skip "32-bit Linux" "cc -m32 does not work (Debian: gcc-multilib)"; return; }
   "$folder/try" >/dev/null 2>&1 || { skip "32-bit Linux" "programs of 32 bits do not run here"; return; }
-  build $target_name || { skip "32-bit Linux" "no standard library (rustup target add $target_name)"; return; }
+  has_std $target_name || { skip "32-bit Linux" "no standard library (rustup target add $target_name)"; return; }
+  build $target_name
   local libraries=$target/$target_name/release
   ln -sf libcardwright.so "$libraries/libcardwright.so.$(sed -n 's/^#define CW_ABI_VERSION //p' include/cardwright.h)"
   cargo run --quiet --locked -p cardwright-capgen --example payment_cap -- "$folder/payment.cap"
@@ -44,7 +44,8 @@ linux() {
 windows() {
   local target_name=i686-pc-windows-gnu tools=i686-w64-mingw32
   command -v $tools-gcc >/dev/null || { skip "32-bit Windows" "no compiler (Debian: gcc-mingw-w64-i686)"; return; }
-  build $target_name || { skip "32-bit Windows" "no standard library (rustup target add $target_name)"; return; }
+  has_std $target_name || { skip "32-bit Windows" "no standard library (rustup target add $target_name)"; return; }
+  build $target_name
   local libraries=$target/$target_name/release
   $tools-objdump -p "$libraries/cardwright.dll" |
     awk '/Name Pointer\] Table/ { on = 1; next } NF == 0 { on = 0 } on { print $NF }' | sort >"$folder/exported"
