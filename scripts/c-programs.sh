@@ -25,12 +25,13 @@ runs_of() {
 
 # compile_c SOURCE PROGRAM FLAGS -- LIBRARIES: 1 without a compiler for it; ends the script when it does not compile.
 compile_c() {
-  local source=$1 program=$2 compiler=(cc -std=c99 -D_POSIX_C_SOURCE=200809L) flags=()
+  local source=$1 program=$2 compiler=(cc -std=c99 -D_POSIX_C_SOURCE=200809L) flags=() language=c
   shift 2
-  case "$source" in *.cpp) compiler=(c++) ;; esac
-  command -v "${compiler[0]}" >/dev/null || return 1
+  case "$source" in *.cpp) compiler=(c++ -std=c++17) language=c++ ;; esac
   while [ "$1" != -- ]; do flags+=("$1"); shift; done
   shift
+  echo "#include <$([ $language = c ] && echo stdio.h || echo algorithm)>" |
+    "${compiler[@]}" "${flags[@]}" -fsyntax-only -x $language - 2>/dev/null || return 1
   "${compiler[@]}" -g -Wall -Wextra -Wpedantic -Werror "${flags[@]}" -I include -I ffi/testcard -I examples/c -c "$source" \
     -o "$program.o" && "${compiler[0]}" "$program.o" -o "$program" "$@" -lcardwright_testcard -lpthread -ldl -lm || { echo "$source does not compile" >&2; exit 1; }
 }

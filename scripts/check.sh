@@ -24,7 +24,7 @@ command -v cc >/dev/null || packages+=(gcc libc6-dev)
 if [ "$quick" = no ]; then
   command -v c++ >/dev/null || packages+=(g++)
   for package in pkg-config libpcsclite-dev libpcsclite1 pcscd vsmartcard-vpcd valgrind gcc-mingw-w64-i686 g++-mingw-w64-i686 \
-    $([ "$(uname -m)" != x86_64 ] || echo gcc-multilib); do
+    $([ "$(uname -m)" != x86_64 ] || echo gcc-multilib g++-multilib); do
     dpkg -s "$package" >/dev/null 2>&1 || packages+=("$package")
   done
 fi
