@@ -168,7 +168,7 @@
  `cw_key_request.operation`: a key enciphered for PUT KEY.
 
  `keys`: the key that goes to the card; where `session_dek` is NULL, then the Key-DEK of the card: AES-CBC with an IV of zeros
- (Amendment D 6.2.8). Otherwise it is enciphered under `session_dek`: triple DES, ECB (GPCS 2.3.1 E.4.7). Answer: `output`,
+ (Amendment D 6.2.8), or of SCP01: triple DES, ECB (GPCS 2.3.1 D.3.5). Otherwise it is enciphered under `session_dek`: triple DES, ECB (GPCS 2.3.1 E.4.7). Answer: `output`,
  `key_kind`, `key_len`, `kcv`: the first 3 bytes of the key's encryption of 8 bytes 00 (triple DES) or 16 bytes 01 (AES).
  */
 #define CW_KEYS_WRAP 3
@@ -196,6 +196,14 @@
  `keys`: the MAC key. `data`: header with Lc, and data. `iv`: the first block. Answer: `output`, 4 bytes.
  */
 #define CW_KEYS_MAC 6
+
+/*
+ `cw_key_request.operation`: session keys of SCP01 (GPCS 2.3.1 D.3.1).
+
+ `keys`: Key-ENC, Key-MAC, Key-DEK; the last one is not used. `data`: host challenge, then card challenge, 8 bytes each. Answer:
+ `session_enc`, `session_mac`, 16 bytes each.
+ */
+#define CW_KEYS_SCP01_SESSION 7
 
 /*
  Key scheme: the key itself, in all three places of the set.
@@ -995,7 +1003,7 @@ typedef struct cw_key_request {
    */
   uint32_t struct_size;
   /*
-   One of `CW_KEYS_SCP02_SESSION` to `CW_KEYS_MAC`. New ones may come: answer those that you do not know with
+   One of `CW_KEYS_SCP02_SESSION` to `CW_KEYS_SCP01_SESSION`. New ones may come: answer those that you do not know with
    `CW_KEY_SERVICE`.
    */
   uint32_t operation;
@@ -1228,7 +1236,7 @@ typedef struct cw_opened {
    */
   uint32_t struct_size;
   /*
-   2 for SCP02, 3 for SCP03.
+   1 for SCP01, 2 for SCP02, 3 for SCP03.
    */
   uint32_t protocol;
   /*
@@ -1936,7 +1944,7 @@ typedef struct cw_report {
    */
   uint32_t struct_size;
   /*
-   2 for SCP02, 3 for SCP03; 0 where no secure channel was needed.
+   1 for SCP01, 2 for SCP02, 3 for SCP03; 0 where no secure channel was needed.
    */
   uint32_t protocol;
   /*

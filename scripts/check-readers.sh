@@ -23,6 +23,9 @@ if [ -z "${CARDWRIGHT_READERS_INSIDE:-}" ]; then
 
   cargo build --release --locked --quiet --features pcsc --example issue --example virtual_card
   cargo test --locked --quiet -p cardwright-apdu --features pcsc --test pcsc --no-run
+  cargo build --release --locked --quiet -p cardwright-ffi --features pcsc
+  cc -std=c99 -Wall -Wextra -Werror -I include examples/c/readers.c -o "$folder/readers" \
+    "$target/release/libcardwright.a" -lpcsclite -lpthread -ldl -lm
 
   export CARDWRIGHT_READERS_INSIDE=1 CARDWRIGHT_VPCD=$driver
   if command -v ip >/dev/null && unshare --net --mount true 2>/dev/null; then
@@ -65,6 +68,7 @@ running+=($!)
 listed() { "$issue" --reader nothing --journal none.journal >list.out 2>&1; grep -q "Virtual PCD 00 01" list.out; }
 until_true 20 listed || fail "pcscd shows no reader" list.out "$service"
 
+./readers >c.out && grep -q "Virtual PCD 00 01" c.out || fail "the C program lists no reader" c.out
 (cd "$root" && cargo test --offline --locked --quiet -p cardwright-apdu --features pcsc --test pcsc -- --ignored --nocapture)
 
 table() { sed -n '/^Now on the card/,/^$/p' "$1"; }
@@ -95,6 +99,8 @@ clean() {
   clear_away
   "$issue" --scp "$scp" --seed 5 --journal reference.journal >"../reference.$scp"
   insert --scp "$scp" $line
+  ../readers "$reader" >c.out 2>&1 || fail "SCP$scp: the C program does not list the card" c.out card.out
+  [ "$(grep -c "^card cplc-\|^A000000151000000$" c.out)" = 2 ] || fail "SCP$scp: the C program lists another card" c.out
   local begun micros
   begun=$(date +%s%N)
   "$issue" --reader "$reader" --journal over.journal >first.out 2>&1 || fail "SCP$scp: not issued" first.out card.out

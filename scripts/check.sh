@@ -34,7 +34,7 @@ if [ ${#packages[@]} -gt 0 ] && command -v apt-get >/dev/null && [ "$(id -u)" = 
     echo "not installed: ${packages[*]}" >&2
 fi
 if [ "$quick" = no ] && command -v rustup >/dev/null && [ "$(id -u)" = 0 ]; then
-  rustup --quiet target add i686-unknown-linux-gnu i686-pc-windows-gnu || echo "not installed: Rust for 32 bits" >&2
+  timeout 300 rustup --quiet target add i686-unknown-linux-gnu i686-pc-windows-gnu || echo "not installed: Rust for 32 bits" >&2
 fi
 command -v cc >/dev/null || { echo "a C compiler is missing: install one (gcc or clang) and run this again" >&2; exit 1; }
 features=()
