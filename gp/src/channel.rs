@@ -15,7 +15,8 @@ mod protocol;
 mod response_mac;
 mod scp03;
 
-use cardwright_apdu::{CardPort, Class, CommandApdu, ResponseApdu};
+use cardwright_apdu::{CardPort, Class, CommandApdu, CommandApduRef, ResponseApdu};
+use cardwright_keys::KeyKind;
 
 pub use implicit::ImplicitInitiation;
 pub use initiation::{Authenticating, CardAnswer, ChallengePolicy, InitializeUpdate, NotVerified, Verified};
@@ -45,10 +46,19 @@ enum State {
 #[derive(Debug)]
 enum Cipher {
     Des(des::Session),
+    /// Of a dry run: the lengths, and no protection.
+    Plan(Protocol),
     Scp03(scp03::Session),
 }
 
 impl SecureChannel {
+    pub(crate) fn planned(protocol: Protocol, level: SecurityLevel) -> Result<Self, ChannelError> {
+        if !protocol.has_level(level, 0x70) {
+            return Err(ChannelError::Level { level: level.bits(), protocol: protocol.name() });
+        }
+        Ok(Self::new(Cipher::Plan(protocol), level))
+    }
+
     fn new(cipher: Cipher, level: SecurityLevel) -> Self {
         Self { cipher, level, state: State::Ready }
     }
@@ -64,6 +74,7 @@ impl SecureChannel {
     pub fn protocol(&self) -> Protocol {
         match &self.cipher {
             Cipher::Des(session) => session.protocol(),
+            Cipher::Plan(protocol) => *protocol,
             Cipher::Scp03(session) if session.mac_len() == 16 => Protocol::Scp03S16,
             Cipher::Scp03(_) => Protocol::Scp03,
         }
@@ -80,7 +91,7 @@ impl SecureChannel {
     pub fn session_dek(&self) -> Option<&cardwright_keys::KeyValue> {
         match &self.cipher {
             Cipher::Des(session) => session.dek(),
-            Cipher::Scp03(_) => None,
+            Cipher::Scp03(_) | Cipher::Plan(_) => None,
         }
     }
 
@@ -102,6 +113,7 @@ impl SecureChannel {
         let protected = match &mut self.cipher {
             Cipher::Des(session) => session.wrap(command.as_ref(), self.level),
             _ if !self.level.has_c_mac() => command.clone(),
+            Cipher::Plan(protocol) => planned(*protocol, self.level, command.as_ref()),
             Cipher::Scp03(session) => session.wrap(command.as_ref(), self.level),
         };
         self.state = State::Outstanding;
@@ -165,6 +177,18 @@ impl SecureChannel {
         }
         Ok(response)
     }
+}
+
+/// A command as long as its protection makes it.
+fn planned(protocol: Protocol, level: SecurityLevel, command: CommandApduRef<'_>) -> CommandApdu {
+    let mut data = command.data.to_vec();
+    if level.has_c_decryption() && !data.is_empty() {
+        // One byte of padding or length at least.
+        let block = if protocol.key_kind() == KeyKind::Aes { 16 } else { 8 };
+        data.resize((data.len() + 1).next_multiple_of(block), 0);
+    }
+    data.resize(data.len() + protocol.mac_len(), 0);
+    CommandApdu::new(command.cla.secured(), command.ins, command.p1, command.p2).with_data(data).with_ne(command.ne)
 }
 
 /// The class byte that a C-MAC covers: secure messaging set, logical channel taken out (GPCS 2.3.1 E.4.4, Amd D 6.2.4).

@@ -15,6 +15,7 @@ pub mod channel;
 pub mod command;
 mod error;
 pub mod load_file;
+pub mod plan;
 pub mod procedure;
 pub mod registry;
 mod store_data;

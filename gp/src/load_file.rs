@@ -98,7 +98,7 @@ impl LoadFile {
     /// Largest number of LOAD commands: P2 counts from 00 to FF (GPCS 11.6.2.2).
     pub const MAX_BLOCKS: usize = 256;
 
-    fn new(aid: Aid, descriptor: DescriptorPolicy, data_block: &[u8]) -> Self {
+    pub(crate) fn new(aid: Aid, descriptor: DescriptorPolicy, data_block: &[u8]) -> Self {
         let mut bytes = Vec::with_capacity(data_block.len() + 6);
         tlv::push(&mut bytes, Tag(0xC4), data_block);
         let data_block_offset = bytes.len() - data_block.len();

@@ -49,7 +49,7 @@ impl Protocol {
     }
 
     /// Length of challenges, cryptograms and MACs, in bytes.
-    pub(super) fn mac_len(self) -> usize {
+    pub(crate) fn mac_len(self) -> usize {
         if self == Self::Scp03S16 { 16 } else { 8 }
     }
 
