@@ -74,13 +74,8 @@ impl Session {
     /// A session that the first C-MAC opens (GPCS 2.3.1 E.1.2.2): its ICVs are MACs over the AID of the selected application.
     pub(super) fn implicit(i: u8, keys: SessionKeys, aid: &[u8]) -> Result<Self, KeyError> {
         let mut session = Self::new(Protocol::Scp02, i, keys)?;
-        let over_aid = |key: &Tdes| {
-            let mut data = aid.to_vec();
-            pad(&mut data);
-            key.mac(&[0; 8], &mut data)
-        };
-        session.chaining = over_aid(&session.mac);
-        session.r_chaining = session.rmac.as_ref().map_or([0; 8], over_aid);
+        session.chaining = mac_over(&session.mac, aid);
+        session.r_chaining = session.rmac.as_ref().map_or([0; 8], |key| mac_over(key, aid));
         Ok(session)
     }
 
@@ -121,11 +116,8 @@ impl Session {
 
     /// GPCS 2.3.1 E.4.2.3: the first six bytes of the MAC of the AID with the C-MAC session key.
     pub(super) fn card_challenge(&self, aid: &[u8]) -> [u8; 6] {
-        let mut data = aid.to_vec();
-        pad(&mut data);
-        let mac = self.mac.mac(&[0; 8], &mut data);
         let mut challenge = [0; 6];
-        challenge.copy_from_slice(&mac[..6]);
+        challenge.copy_from_slice(&mac_over(&self.mac, aid)[..6]);
         challenge
     }
 
@@ -255,6 +247,13 @@ fn full_mac(key: &Tdes, icv: &[u8; 8], data: &mut [u8]) -> [u8; 8] {
     let mut mac = [0; 8];
     mac.copy_from_slice(&data[data.len() - 8..]);
     mac
+}
+
+/// Single DES plus final triple DES MAC over an AID.
+fn mac_over(key: &Tdes, aid: &[u8]) -> [u8; 8] {
+    let mut data = aid.to_vec();
+    pad(&mut data);
+    key.mac(&[0; 8], &mut data)
 }
 
 /// Padding with 80 00 .. (GPCS 2.3.1 B.1.3).
