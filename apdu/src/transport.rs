@@ -143,12 +143,18 @@ pub trait Transport: Send {
         let (mut exchange, mut bytes) =
             Exchange::start(command, self.limits()).map_err(|error| TransportError::not_sent(error.into()))?;
         let mut response = Vec::with_capacity(258);
+        let mut has_begun = false;
         loop {
             response.clear();
             let sent = self.transmit(&bytes, &mut response);
             // A plain key command carries a key.
             bytes.zeroize();
-            sent?;
+            match sent {
+                // A part of the command, or all of it before a GET RESPONSE, did reach the card.
+                Err(error) if has_begun => return Err(TransportError::unknown(error.kind)),
+                sent => sent?,
+            }
+            has_begun = true;
             match exchange.handle_response(&response) {
                 Ok(ExchangeAction::Send(next)) => bytes = next,
                 Ok(ExchangeAction::Done(response)) => return Ok(response),
@@ -241,5 +247,24 @@ mod tests {
         let mut mute = InProcess::new(|_: &[u8]| Vec::new());
         let error = mute.exchange(&CommandApdu::new(0, 0, 0, 0)).unwrap_err();
         assert_eq!(error.delivery, Delivery::Unknown);
+    }
+    #[test]
+    fn a_command_whose_get_response_does_not_reach_the_card_did_reach_it() {
+        struct Torn;
+        impl Transport for Torn {
+            fn transmit(&mut self, command: &[u8], response: &mut Vec<u8>) -> Result<(), TransportError> {
+                if command[1] == 0xC0 {
+                    return Err(TransportError::not_sent(TransportErrorKind::CardRemoved));
+                }
+                response.extend([0x61, 0x05]);
+                Ok(())
+            }
+
+            fn reset(&mut self) -> Result<Vec<u8>, TransportError> {
+                Ok(Vec::new())
+            }
+        }
+        let error = Torn.exchange(&CommandApdu::new(0x80, 0xE6, 0, 0)).unwrap_err();
+        assert_eq!(error, TransportError::unknown(TransportErrorKind::CardRemoved));
     }
 }
