@@ -31,6 +31,9 @@ macro_rules! plain {
 }
 pub(crate) use plain;
 
+/// Far above what a struct of this interface will have, in bytes: what is greater was never set.
+const MAX_SIZE: usize = 1 << 16;
+
 /// What the caller's `struct_size` is, at least that of the first version.
 ///
 /// # Safety
@@ -46,6 +49,10 @@ unsafe fn known_size<T: Plain>(pointer: *const T) -> Result<usize, Failure> {
     let told = unsafe { pointer.cast::<u32>().read() } as usize;
     if told < T::MIN_SIZE {
         let message = format!("struct_size of {} is {told}, at least {} is needed: set it", T::NAME, T::MIN_SIZE);
+        return Err(Failure::new(CW_STRUCT_SIZE, message));
+    }
+    if told > MAX_SIZE {
+        let message = format!("struct_size of {} is {told}, more than any struct has: set it", T::NAME);
         return Err(Failure::new(CW_STRUCT_SIZE, message));
     }
     Ok(told.min(size_of::<T>()))
@@ -89,9 +96,9 @@ pub(crate) unsafe fn read_all<T: Plain>(
     let stride = unsafe { first.cast::<u32>().read() } as usize;
     (0..count)
         .map(|i| {
-            // SAFETY: the caller vouches for `count` structs that lie `stride` bytes apart.
-            let element = unsafe { first.byte_add(i * stride) };
-            // SAFETY: as above.
+            // The caller vouches for `count` structs that lie `stride` bytes apart.
+            let element = first.wrapping_byte_add(i.wrapping_mul(stride));
+            // SAFETY: one of those structs.
             let value = unsafe { read(element)? };
             // SAFETY: as above; `read` has checked the pointer.
             if unsafe { element.cast::<u32>().read() } as usize != stride {
@@ -161,5 +168,21 @@ mod tests {
             [read(&raw const small).unwrap_err().status, read::<Grown>(std::ptr::null()).unwrap_err().status]
         };
         assert_eq!(statuses, [CW_STRUCT_SIZE, CW_NULL]);
+        let unset = Grown { struct_size: 0xCCCC_CCCC, first: 1, later: 0 };
+        // SAFETY: as above; the struct is not read as far as it says.
+        assert_eq!(unsafe { read(&raw const unset) }.unwrap_err().status, CW_STRUCT_SIZE);
+    }
+
+    #[test]
+    fn structs_of_other_releases_are_taken_one_by_one_and_all_of_one_size() {
+        // Two of 16 bytes, of a newer caller; the last field is not known here.
+        let newer = [16_u32, 1, 2, 99, 16, 3, 4, 99];
+        // SAFETY: two live structs.
+        let read = unsafe { read_all::<Grown>(newer.as_ptr().cast(), 2, 0..=2, "structs") }.unwrap();
+        assert_eq!(read.iter().map(|one| (one.first, one.later)).collect::<Vec<_>>(), [(1, 2), (3, 4)]);
+        let mixed = [12_u32, 1, 2, 8, 3, 0];
+        // SAFETY: as above.
+        let refused = unsafe { read_all::<Grown>(mixed.as_ptr().cast(), 2, 0..=2, "structs") };
+        assert_eq!(refused.unwrap_err().status, CW_BAD_VALUE);
     }
 }
