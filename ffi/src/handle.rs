@@ -87,9 +87,11 @@ pub(crate) fn view<T: Object, R>(handle: usize, body: impl FnOnce(&T) -> Result<
 
 /// Ends a handle. One that is in use stays.
 pub(crate) fn remove<T: Object>(handle: usize) -> Result<(), Failure> {
-    if handle == 0 {
-        return Ok(());
-    }
+    if handle == 0 { Ok(()) } else { take::<T>(handle).map(drop) }
+}
+
+/// Ends a handle that is not in use, and gives what it stood for.
+pub(crate) fn take<T: Object>(handle: usize) -> Result<T, Failure> {
     let slot = find::<T>(handle)?;
     let value = match slot.value.try_write() {
         Ok(mut value) => value.take(),
@@ -99,8 +101,7 @@ pub(crate) fn remove<T: Object>(handle: usize) -> Result<(), Failure> {
     // Two threads that free the same handle: the second one comes too late.
     let value = value.ok_or_else(bad::<T>)?;
     table().live.remove(&handle);
-    drop(value);
-    Ok(())
+    Ok(value)
 }
 
 fn find<T: Object>(handle: usize) -> Result<Arc<Slot<T>>, Failure> {

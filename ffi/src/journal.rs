@@ -36,7 +36,11 @@ impl Object for Journal {
 
 impl Journal {
     pub(crate) fn of(journal: *mut cw_journal) -> Result<Self, Failure> {
-        handle::view::<Self, _>(journal as usize, |journal| Ok(journal.clone()))
+        let journal = handle::view::<Self, _>(journal as usize, |journal| Ok(journal.clone()))?;
+        if let Self::Program(store) = &journal {
+            store.check()?;
+        }
+        Ok(journal)
     }
 
     pub(crate) fn history(&self, entity: &Entity) -> Result<Vec<Record>, StoreError> {

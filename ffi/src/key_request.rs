@@ -6,7 +6,7 @@ use cardwright_keys::{
     Diversification, EncipheredKeyCommand, KeyAnswer, KeyCheckValue, KeyEncryptionKey, KeyError, KeyKind, KeyPurpose,
     KeyRef, KeyRequest, KeySet, KeyValue, PseudoRandomChallenge, SessionAnswer, SessionKeys, WrappedKey,
 };
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::failure::Failure;
 use crate::input;
@@ -187,13 +187,6 @@ impl cw_key_answer {
         }
     }
 
-    pub(crate) fn wipe(&mut self) {
-        for key in [&mut self.session_enc, &mut self.session_mac, &mut self.session_rmac, &mut self.session_dek] {
-            key.zeroize();
-        }
-        self.output.zeroize();
-    }
-
     /// The answer to a request.
     pub(crate) fn to(&self, request: &KeyRequest) -> Result<KeyAnswer, KeyError> {
         let kcv = KeyCheckValue(self.kcv);
@@ -245,9 +238,9 @@ impl cw_key_answer {
         }
     }
 
-    /// An answer for C.
-    pub(crate) fn of(answer: &KeyAnswer) -> Result<Self, KeyError> {
-        let mut out = Self::empty();
+    /// Puts an answer of ours where it was empty.
+    pub(crate) fn fill(&mut self, answer: &KeyAnswer) -> Result<(), KeyError> {
+        let out = self;
         match answer {
             KeyAnswer::Session(SessionAnswer { keys, card_challenge }) => {
                 out.session_key_len = keys.enc.len() as u32;
@@ -277,7 +270,7 @@ impl cw_key_answer {
             KeyAnswer::Mac(mac) => out.put_output(mac)?,
             _ => return Err(KeyError::Unsupported),
         }
-        Ok(out)
+        Ok(())
     }
 
     fn put_output(&mut self, bytes: &[u8]) -> Result<(), KeyError> {
@@ -296,6 +289,20 @@ impl cw_key_answer {
     }
 }
 
+/// The library's own answer, wiped at the end: it is C's struct, which cannot do that itself.
+pub(crate) struct Wiped(pub(crate) cw_key_answer);
+
+impl Drop for Wiped {
+    fn drop(&mut self) {
+        let answer = &mut self.0;
+        for key in [&mut answer.session_enc, &mut answer.session_mac, &mut answer.session_rmac, &mut answer.session_dek]
+        {
+            key.zeroize();
+        }
+        answer.output.zeroize();
+    }
+}
+
 /// A request for C, and what its pointers point to.
 pub(crate) struct RequestInC {
     request: cw_key_request,
@@ -304,17 +311,11 @@ pub(crate) struct RequestInC {
     _refs: Vec<cw_key_ref>,
     _data: Vec<u8>,
     _challenge: Vec<u8>,
-    dek: Vec<u8>,
+    _dek: Zeroizing<Vec<u8>>,
 }
 
 // SAFETY: the pointers lead to what the struct itself owns, on the heap and never changed.
 unsafe impl Send for RequestInC {}
-
-impl Drop for RequestInC {
-    fn drop(&mut self) {
-        self.dek.zeroize();
-    }
-}
 
 impl RequestInC {
     pub(crate) fn request(&self) -> &cw_key_request {
@@ -323,7 +324,7 @@ impl RequestInC {
 
     pub(crate) fn new(request: &KeyRequest) -> Result<Self, KeyError> {
         let (mut header, mut iv, mut dek, mut challenge, mut challenge_len) =
-            ([0; 4], [0; 8], Vec::new(), Vec::new(), 0);
+            ([0; 4], [0; 8], Zeroizing::new(Vec::new()), Vec::new(), 0);
         let (operation, keys, data): (_, Vec<&KeyRef>, Vec<u8>) = match request {
             KeyRequest::Scp01Session { keys, host_challenge, card_challenge } => {
                 (CW_KEYS_SCP01_SESSION, keys.in_order().into(), [*host_challenge, *card_challenge].concat())
@@ -339,7 +340,7 @@ impl RequestInC {
                 (CW_KEYS_SCP03_SESSION, keys.in_order().into(), context.clone())
             }
             KeyRequest::Wrap { key, under: KeyEncryptionKey::Session(value) } => {
-                dek = value.expose_bytes().to_vec();
+                dek.extend_from_slice(value.expose_bytes());
                 (CW_KEYS_WRAP, vec![key], Vec::new())
             }
             KeyRequest::Wrap { key, under: KeyEncryptionKey::Static(under) } => {
@@ -387,7 +388,7 @@ impl RequestInC {
             reserved: [0; 4],
             iv,
         };
-        Ok(Self { request, _names: names, _steps: steps, _refs: refs, _data: data, _challenge: challenge, dek })
+        Ok(Self { request, _names: names, _steps: steps, _refs: refs, _data: data, _challenge: challenge, _dek: dek })
     }
 }
 

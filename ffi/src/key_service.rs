@@ -6,9 +6,10 @@ use cardwright_keys::{KeyAnswer, KeyError, KeyRequest, KeyService};
 
 use crate::boundary::boundary;
 use crate::failure::Failure;
-use crate::key_request::{RequestInC, cw_key_answer, cw_key_request, read_request};
+use crate::key_request::{RequestInC, Wiped, cw_key_answer, cw_key_request, read_request};
 use crate::keys::{self, cw_keys};
 use crate::plain::{Out, plain};
+use crate::serving::Service;
 use crate::status::*;
 
 /// Answers one question of the library to the program's key service; blocks until it has.
@@ -16,8 +17,8 @@ use crate::status::*;
 /// Called by the thread that is in a call which uses the handle: by several at the same time when several threads use it. `request`
 /// and `answer` are good until the callback returns. It returns `CW_OK`, or `CW_KEY_NOT_FOUND`, `CW_KEY_MISFIT`,
 /// `CW_KEY_REFUSED` (policy), `CW_KEY_UNAVAILABLE` (the same request may be asked again), or `CW_KEY_SERVICE` (it cannot do this).
-/// The same request must get the same answer. It does not throw and does not jump out; it may call this library, but not with the
-/// session or process that it serves.
+/// The same request must get the same answer. It does not throw and does not jump out; it may call this library, but a call with
+/// the session or process that it serves, or with its own `cw_keys`, ends with `CW_REENTRANT`.
 pub type cw_key_request_fn = Option<
     unsafe extern "system" fn(
         user: *mut c_void,
@@ -47,6 +48,7 @@ plain! { cw_key_service: size_of::<cw_key_service>(); }
 pub(crate) struct ProgramKeys {
     answer: unsafe extern "system" fn(*mut c_void, *const cw_key_request, *mut cw_key_answer) -> cw_status,
     user: *mut c_void,
+    service: Service,
 }
 
 // SAFETY: `user` is only handed to the callback, and the header tells the caller which threads call it.
@@ -59,22 +61,27 @@ impl ProgramKeys {
         if service.flags != 0 {
             return Err(Failure::value(format!("flags {:X} of cw_key_service are not known", service.flags)));
         }
-        Ok(Self { answer: service.answer.ok_or_else(|| Failure::null("answer"))?, user: service.user })
+        let answer = service.answer.ok_or_else(|| Failure::null("answer"))?;
+        Ok(Self { answer, user: service.user, service: Service::new() })
+    }
+
+    /// Refuses its own callback, which would ask itself.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        self.service.check("cw_keys")
     }
 }
 
 impl KeyService for ProgramKeys {
     fn answer(&mut self, request: &KeyRequest) -> Result<KeyAnswer, KeyError> {
         let question = RequestInC::new(request)?;
-        let mut answer = cw_key_answer::empty();
+        let mut answer = Wiped(cw_key_answer::empty());
+        let _under_way = self.service.begin();
         // SAFETY: a function of the type that the header asks for; what it gets lives while it runs.
-        let status = unsafe { (self.answer)(self.user, question.request(), &raw mut answer) };
-        let result = match status {
-            CW_OK => answer.to(request),
-            status => Err(refusal(status, &answer.reason(), request)),
-        };
-        answer.wipe();
-        result
+        let status = unsafe { (self.answer)(self.user, question.request(), &raw mut answer.0) };
+        match status {
+            CW_OK => answer.0.to(request),
+            status => Err(refusal(status, &answer.0.reason(), request)),
+        }
     }
 }
 
@@ -113,9 +120,9 @@ pub unsafe extern "system" fn cw_keys_answer(
         let mut keys = keys::service(keys)?;
         // SAFETY: the header asks for structs of `struct_size` bytes, with pointers that are good for their lengths.
         let (request, out) = unsafe { (read_request(request)?, Out::new(out)?) };
-        let mut answer = cw_key_answer::of(&keys.answer(&request)?)?;
-        out.write(&answer);
-        answer.wipe();
+        let mut answer = Wiped(cw_key_answer::empty());
+        answer.0.fill(&keys.answer(&request)?)?;
+        out.write(&answer.0);
         Ok(())
     })
 }

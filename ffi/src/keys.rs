@@ -46,7 +46,11 @@ impl KeyService for Keys {
 
 /// A copy, so that sessions on several threads can share the keys; it is wiped at the end.
 pub(crate) fn service(keys: *mut cw_keys) -> Result<Keys, Failure> {
-    handle::view::<Keys, _>(keys as usize, |keys| Ok(keys.clone()))
+    let keys = handle::view::<Keys, _>(keys as usize, |keys| Ok(keys.clone()))?;
+    if let Keys::Program(keys) = &keys {
+        keys.check()?;
+    }
+    Ok(keys)
 }
 
 pub(crate) fn kind(kind: u32) -> Result<KeyKind, Failure> {

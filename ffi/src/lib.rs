@@ -30,12 +30,15 @@ pub mod last_error;
 pub mod list;
 pub mod load;
 pub mod load_file;
+#[cfg(test)]
+mod misuse_test;
 pub mod open;
 pub mod order;
 mod plain;
 pub mod process;
 mod random;
 pub mod readers;
+mod serving;
 pub mod session;
 pub mod status;
 pub mod store;

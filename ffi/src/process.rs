@@ -4,14 +4,14 @@ use std::ffi::{c_char, c_void};
 
 use cardwright_apdu::{
     Delivery, Exchange, ExchangeAction, ExchangeLimits, ProcedureError, Progress, ResponseApdu, Transport,
-    TransportError,
+    TransportError, TransportErrorKind,
 };
 use cardwright_issuance::journal::Entity;
 use cardwright_issuance::remote::{self, DeleteOrder, IssueError, Outcome};
 use cardwright_issuance::store::{Durable, StoreError};
 use cardwright_issuance::{Answer, Ask, Conversation, Notice};
 use cardwright_keys::{KeyAnswer, KeyError, KeyService};
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::boundary::boundary;
 use crate::event::{EventInC, Finished, cw_event, cw_event_fn, cw_report, cw_row};
@@ -19,7 +19,7 @@ use crate::failure::Failure;
 use crate::handle::{self, Exclusive, Object};
 use crate::input::{self, cw_aid};
 use crate::journal::{Journal, cw_journal};
-use crate::key_request::{RequestInC, cw_key_answer, cw_key_request};
+use crate::key_request::{RequestInC, Wiped, cw_key_answer, cw_key_request};
 use crate::key_service;
 use crate::keys::{self, cw_keys};
 use crate::order::{self, cw_order};
@@ -172,31 +172,25 @@ struct Inner {
     limits: ExchangeLimits,
     /// What the last question's pointers lead to.
     shown: Option<Shown>,
+    /// Whether `cw_process_next` has given the question: what was not asked is not answered.
+    is_asked: bool,
 }
 
 enum State {
     Fresh,
     Asked(Ask),
-    /// A command under way, and the bytes that go to the card next.
-    Exchanging(Exchange, Vec<u8>),
+    /// A command under way, the bytes that go to the card next, and whether it has answered others of the same command.
+    Exchanging(Exchange, Zeroizing<Vec<u8>>, bool),
     Done(Finished),
     Failed(Failure),
 }
 
 enum Shown {
-    Bytes(Vec<u8>),
+    Bytes(Zeroizing<Vec<u8>>),
     Keys(RequestInC),
     Entity(std::ffi::CString),
     Transaction(TransactionInC),
     Event(EventInC),
-}
-
-impl Drop for Shown {
-    fn drop(&mut self) {
-        if let Self::Bytes(bytes) = self {
-            bytes.zeroize();
-        }
-    }
 }
 
 impl Inner {
@@ -206,13 +200,14 @@ impl Inner {
             state: State::Fresh,
             limits: ExchangeLimits::default(),
             shown: None,
+            is_asked: false,
         }
     }
 
     fn take(&mut self, progress: Result<Progress<Ask, Ended>, ProcedureError>) {
         self.state = match progress {
             Ok(Progress::Ask(Ask::Transmit(command))) => match Exchange::start(&command, self.limits) {
-                Ok((exchange, bytes)) => State::Exchanging(exchange, bytes),
+                Ok((exchange, bytes)) => State::Exchanging(exchange, Zeroizing::new(bytes), false),
                 Err(error) => {
                     let error = TransportError::not_sent(error.into());
                     let next = self.machine.answer(Answer::Response(Err(error)));
@@ -244,24 +239,30 @@ impl Inner {
         }
     }
 
+    /// The open question, which was given and waits for its answer.
+    fn asked(&self) -> Result<&State, Failure> {
+        if self.is_asked { Ok(&self.state) } else { self.out_of_turn() }
+    }
+
     fn answer(&mut self, answer: Answer) {
-        self.shown = None;
+        (self.shown, self.is_asked) = (None, false);
         let progress = self.machine.answer(answer);
         self.take(progress);
     }
 
     /// What came of the bytes that went to the card.
     fn answer_transmit(&mut self, result: Result<&[u8], TransportError>) {
-        self.shown = None;
-        let State::Exchanging(mut exchange, mut sent) = std::mem::replace(&mut self.state, State::Fresh) else {
+        (self.shown, self.is_asked) = (None, false);
+        let State::Exchanging(mut exchange, _, has_begun) = std::mem::replace(&mut self.state, State::Fresh) else {
             return;
         };
-        sent.zeroize();
         let response: Result<ResponseApdu, TransportError> = match result {
+            // A part of the command, or all of it before a GET RESPONSE, did reach the card.
+            Err(error) if has_begun => Err(TransportError::unknown(error.kind)),
             Err(error) => Err(error),
             Ok(bytes) => match exchange.handle_response(bytes) {
                 Ok(ExchangeAction::Send(next)) => {
-                    self.state = State::Exchanging(exchange, next);
+                    self.state = State::Exchanging(exchange, Zeroizing::new(next), true);
                     return;
                 }
                 Ok(ExchangeAction::Done(response)) => Ok(response),
@@ -281,14 +282,15 @@ impl Inner {
 
     fn out_of_turn<T>(&self) -> Result<T, Failure> {
         let what = match &self.state {
-            State::Fresh => "the process has no open question: call cw_process_next",
+            State::Done(_) | State::Failed(_) => "the process has ended",
+            _ if !self.is_asked => "the process has no open question: call cw_process_next",
+            State::Fresh => "the process has not begun",
             State::Asked(Ask::Reset) => "the open question is CW_ASK_RESET",
             State::Asked(Ask::Keys(_)) => "the open question is CW_ASK_KEYS",
             State::Asked(Ask::History(_)) => "the open question is CW_ASK_HISTORY",
             State::Asked(Ask::Commit(_)) => "the open question is CW_ASK_COMMIT",
             State::Asked(Ask::Random) => "the open question is CW_ASK_RANDOM",
             State::Asked(_) | State::Exchanging(..) => "the open question is CW_ASK_TRANSMIT",
-            State::Done(_) | State::Failed(_) => "the process has ended",
         };
         Err(Failure::new(CW_OUT_OF_TURN, what))
     }
@@ -388,7 +390,7 @@ fn run(
     journal: &Journal,
     ports: &cw_ports,
 ) -> Result<(), Failure> {
-    inner.shown = None;
+    (inner.shown, inner.is_asked) = (None, false);
     inner.limits = session.card.limits();
     inner.begin();
     let mut response = Vec::new();
@@ -407,7 +409,7 @@ fn run(
         match &inner.state {
             State::Done(_) | State::Failed(_) => return inner.finished().map(drop),
             State::Fresh => return inner.out_of_turn(),
-            State::Exchanging(_, bytes) => {
+            State::Exchanging(_, bytes, _) => {
                 let result = session.card.transmit(bytes, &mut response);
                 inner.answer_transmit(result.map(|()| &response[..]));
                 response.zeroize();
@@ -494,7 +496,7 @@ fn next(inner: &mut Inner) -> Result<cw_question, Failure> {
     match &inner.state {
         State::Failed(failure) => return Err(failure.clone()),
         State::Done(_) => {}
-        State::Exchanging(_, bytes) => {
+        State::Exchanging(_, bytes, _) => {
             question.kind = CW_ASK_TRANSMIT;
             question.length = bytes.len();
             question.bytes = show(&mut inner.shown, Shown::Bytes(bytes.clone()), |shown| match shown {
@@ -529,6 +531,7 @@ fn next(inner: &mut Inner) -> Result<cw_question, Failure> {
         }
         State::Fresh | State::Asked(_) => return inner.out_of_turn(),
     }
+    inner.is_asked = true;
     Ok(question)
 }
 
@@ -551,16 +554,16 @@ pub unsafe extern "system" fn cw_process_answer_bytes(
             let inner = process.0.get();
             // SAFETY: the header asks for `length` readable bytes.
             let bytes = unsafe { input::bytes(bytes, length, CW_ANSWER_CAPACITY, "bytes")? };
-            if flags & !CW_TRANSPORT_EXTENDED != 0 {
-                return Err(Failure::value(format!("flags {flags:X} are not known")));
-            }
-            match &inner.state {
-                State::Exchanging(..) => inner.answer_transmit(Ok(bytes)),
-                State::Asked(Ask::Reset) => {
+            match inner.asked()? {
+                State::Asked(Ask::Reset) if flags & !CW_TRANSPORT_EXTENDED == 0 => {
                     let limits = ExchangeLimits::default();
                     inner.limits = if flags == 0 { limits } else { limits.with_extended() };
                     inner.answer(Answer::Atr(Ok(bytes.to_vec())));
                 }
+                State::Exchanging(..) | State::Asked(Ask::Reset | Ask::Random) if flags != 0 => {
+                    return Err(Failure::value(format!("flags {flags:X} do not go with this question")));
+                }
+                State::Exchanging(..) => inner.answer_transmit(Ok(bytes)),
                 State::Asked(Ask::Random) => {
                     let bytes = bytes.try_into().map_err(|_| Failure::value("CW_ASK_RANDOM takes 8 bytes"))?;
                     inner.answer(Answer::Random(bytes));
@@ -582,13 +585,9 @@ pub unsafe extern "system" fn cw_process_answer_keys(
         handle::with::<Process, _>(process as usize, |process| {
             let inner = process.0.get();
             // SAFETY: the header asks for a struct of `struct_size` readable bytes.
-            let mut answer = unsafe { plain::read(answer)? };
-            let result = match &inner.state {
-                State::Asked(Ask::Keys(request)) => answer.to(request),
-                _ => return inner.out_of_turn(),
-            };
-            answer.wipe();
-            let result: KeyAnswer = result.map_err(Failure::from)?;
+            let answer = Wiped(unsafe { plain::read(answer)? });
+            let State::Asked(Ask::Keys(request)) = inner.asked()? else { return inner.out_of_turn() };
+            let result: KeyAnswer = answer.0.to(request)?;
             inner.answer(Answer::Keys(Ok(result)));
             Ok(())
         })
@@ -607,7 +606,7 @@ pub unsafe extern "system" fn cw_process_answer_history(
     boundary(|| {
         handle::with::<Process, _>(process as usize, |process| {
             let inner = process.0.get();
-            let State::Asked(Ask::History(entity)) = &inner.state else { return inner.out_of_turn() };
+            let State::Asked(Ask::History(entity)) = inner.asked()? else { return inner.out_of_turn() };
             let mut taken = Records::new(Entity::clone(entity));
             // SAFETY: the header asks for `count` structs of the `struct_size` of the first.
             for record in unsafe { plain::read_all(records, count, 0..=MAX_RECORDS, "records")? } {
@@ -626,8 +625,8 @@ pub unsafe extern "system" fn cw_process_answer_committed(process: *mut cw_proce
     boundary(|| {
         handle::with::<Process, _>(process as usize, |process| {
             let inner = process.0.get();
-            let State::Asked(Ask::Commit(transaction)) = &inner.state else { return inner.out_of_turn() };
-            let result: Result<Durable, StoreError> = store::committed(transaction, CW_OK, first_seq);
+            let State::Asked(Ask::Commit(transaction)) = inner.asked()? else { return inner.out_of_turn() };
+            let result: Result<Durable, StoreError> = store::committed(transaction, CW_OK, first_seq, "");
             inner.answer(Answer::Committed(Ok(result.map_err(Failure::from)?)));
             Ok(())
         })
@@ -657,7 +656,7 @@ pub unsafe extern "system" fn cw_process_answer_failure(
                 unsafe { input::string(reason, "reason")? }
             };
             let unfit = || Failure::value(format!("status {status} is none for the open question"));
-            match &inner.state {
+            match inner.asked()? {
                 State::Exchanging(..) | State::Asked(Ask::Reset) => {
                     if !(CW_CARD_REMOVED..=CW_LINE_LOST).contains(&status) && status != CW_TRANSPORT {
                         return Err(unfit());
@@ -667,7 +666,11 @@ pub unsafe extern "system" fn cw_process_answer_failure(
                         CW_DELIVERY_NOT_SENT => Delivery::NotSent,
                         other => return Err(Failure::value(format!("delivery {other} is not known"))),
                     };
-                    let error = TransportError { kind: kind_of(status), delivery };
+                    let kind = match (status, reason.is_empty()) {
+                        (CW_TRANSPORT, false) => TransportErrorKind::Other(reason),
+                        _ => kind_of(status),
+                    };
+                    let error = TransportError { kind, delivery };
                     match &inner.state {
                         State::Exchanging(..) => inner.answer_transmit(Err(error)),
                         _ => inner.answer(Answer::Atr(Err(error))),
@@ -681,10 +684,9 @@ pub unsafe extern "system" fn cw_process_answer_failure(
                     inner.answer(Answer::History(Err(store::store_error(status, "reading", &reason))));
                 }
                 State::Asked(Ask::Commit(transaction)) if (CW_STORE_CONFLICT..=CW_STORE_DAMAGED).contains(&status) => {
-                    let result = store::committed(transaction, status, 0);
+                    let result = store::committed(transaction, status, 0, &reason);
                     inner.answer(Answer::Committed(result));
                 }
-                State::Asked(Ask::Random) => return Err(unfit()),
                 State::Asked(_) => return Err(unfit()),
                 _ => return inner.out_of_turn(),
             }
@@ -719,6 +721,9 @@ pub unsafe extern "system" fn cw_process_row(
         handle::with::<Process, _>(process as usize, |process| {
             // SAFETY: the header asks for a struct of `struct_size` writable bytes.
             let out = unsafe { Out::new(out)? };
+            if before > 1 {
+                return Err(Failure::value(format!("before is 0 or 1, not {before}")));
+            }
             let report = process.0.get().finished()?.report.as_ref();
             let rows = report.map_or(&[][..], |report| if before == 0 { &report.after } else { &report.before });
             let row = rows.get(index).ok_or_else(|| {

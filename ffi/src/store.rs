@@ -1,12 +1,16 @@
 //! A journal that the program keeps itself, as C callbacks.
 
 use std::ffi::{CString, c_char, c_void};
+use std::sync::Mutex;
 
 use cardwright_issuance::journal::{Entity, Record};
-use cardwright_issuance::store::{Durable, StoreError, Transaction};
+use cardwright_issuance::store::{Durable, Place, StoreError, Transaction};
 
+use crate::boundary::boundary;
 use crate::failure::Failure;
+use crate::handle::{self, Object};
 use crate::plain::{self, plain};
+use crate::serving::Service;
 use crate::status::*;
 
 /// One record of an entity.
@@ -73,14 +77,15 @@ pub struct cw_transaction {
     pub expectation_count: usize,
 }
 
-/// Takes one record, which it copies; `taker` is what the library handed to `cw_history_fn`.
+/// Takes one record, which it copies; `taker` is what the library handed to `cw_history_fn`, and takes nothing when that has
+/// returned. A record that is wrong (out of order, too long) ends the call that needs the history.
 pub type cw_take_record_fn = Option<unsafe extern "system" fn(taker: *mut c_void, record: *const cw_record)>;
 
 /// Hands all records of an entity to `take`, in the order of their numbers; none is fine.
 ///
 /// Called by the thread that is in a call which uses the handle: by several at the same time when several threads use it. Returns
 /// `CW_OK`, or one of `CW_STORE_BUSY` to `CW_STORE_DAMAGED`. It does not throw and does not jump out; it may call this library,
-/// but not with the process that it serves.
+/// but a call with the process that it serves, or with its own `cw_journal`, ends with `CW_REENTRANT`.
 pub type cw_history_fn = Option<
     unsafe extern "system" fn(
         user: *mut c_void,
@@ -95,7 +100,8 @@ pub type cw_history_fn = Option<
 ///
 /// `CW_OK` is a promise: the records are on stable storage, and survive a power cut from now on. Only then are commands sent that
 /// cannot be undone. `CW_STORE_CONFLICT`, and nothing written, when an expectation does not hold: then somebody else works on
-/// the same card. `CW_STORE_IN_DOUBT` when it cannot be told whether they were written. All else as for `cw_history_fn`.
+/// the same card. `CW_STORE_IN_DOUBT` when it cannot be told whether they were written; numbers that are none of
+/// `CW_STORE_CONFLICT` to `CW_STORE_DAMAGED` count as that, too. All else as for `cw_history_fn`.
 pub type cw_commit_fn = Option<
     unsafe extern "system" fn(user: *mut c_void, transaction: *const cw_transaction, first_seq: *mut u64) -> cw_status,
 >;
@@ -131,6 +137,7 @@ pub(crate) struct ProgramStore {
     history: unsafe extern "system" fn(*mut c_void, *const c_char, cw_take_record_fn, *mut c_void) -> cw_status,
     commit: unsafe extern "system" fn(*mut c_void, *const cw_transaction, *mut u64) -> cw_status,
     user: *mut c_void,
+    service: Service,
 }
 
 // SAFETY: `user` is only handed to the callbacks, and the header tells the caller which threads call them.
@@ -144,17 +151,29 @@ impl ProgramStore {
             return Err(Failure::value(format!("flags {:X} of cw_store are not known", store.flags)));
         }
         let history = store.history.ok_or_else(|| Failure::null("history"))?;
-        Ok(Self { history, commit: store.commit.ok_or_else(|| Failure::null("commit"))?, user: store.user })
+        let commit = store.commit.ok_or_else(|| Failure::null("commit"))?;
+        Ok(Self { history, commit, user: store.user, service: Service::new() })
+    }
+
+    /// Refuses its own callbacks, which would ask themselves.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        self.service.check("cw_journal")
     }
 
     pub(crate) fn history(&self, entity: &Entity) -> Result<Vec<Record>, StoreError> {
         let name = name(entity);
-        let mut taken = Taken { records: Records::new(entity.clone()), failure: None };
-        // SAFETY: a function of the type that the header asks for; `taken` lives while it runs.
-        let status = unsafe { (self.history)(self.user, name.as_ptr(), Some(take), (&raw mut taken).cast()) };
-        match (status, taken.failure) {
-            (CW_OK, None) => Ok(taken.records.records),
-            (CW_OK, Some(failure)) => Err(store_error(CW_STORE_DAMAGED, "reading", &failure.message)),
+        let broken = |failure: Failure| store_error(CW_STORE_DAMAGED, "reading", &failure.message);
+        let taker = Taker(Mutex::new(Taken { records: Records::new(entity.clone()), failure: None }));
+        let number = handle::insert(taker).map_err(broken)?;
+        let _under_way = self.service.begin();
+        // SAFETY: a function of the type that the header asks for; the name lives while it runs.
+        let status = unsafe { (self.history)(self.user, name.as_ptr(), Some(take), number as *mut c_void) };
+        // A record that another thread still hands in is not among those of this call: the history is not whole then.
+        let taken = handle::take::<Taker>(number).map_err(broken)?.0.into_inner();
+        match (status, taken) {
+            (CW_OK, Ok(Taken { records, failure: None })) => Ok(records.records),
+            (CW_OK, Ok(Taken { failure: Some(failure), .. })) => Err(broken(failure)),
+            (CW_OK, Err(_)) => Err(store_error(CW_STORE_FAILED, "reading", "a record could not be taken")),
             (status, _) => Err(store_error(status, "reading", "")),
         }
     }
@@ -162,27 +181,34 @@ impl ProgramStore {
     pub(crate) fn commit(&self, transaction: &Transaction) -> Result<Durable, StoreError> {
         let in_c = TransactionInC::new(transaction);
         let mut first_seq = 0;
+        let _under_way = self.service.begin();
         // SAFETY: a function of the type that the header asks for; what it gets lives while it runs.
         let status = unsafe { (self.commit)(self.user, in_c.transaction(), &raw mut first_seq) };
-        committed(transaction, status, first_seq)
+        committed(transaction, status, first_seq, "")
     }
 }
 
 /// What a program's commit comes to.
-pub(crate) fn committed(transaction: &Transaction, status: cw_status, first_seq: u64) -> Result<Durable, StoreError> {
-    if status == CW_STORE_CONFLICT {
-        return Err(match transaction.expect.first() {
-            Some((entity, _)) => StoreError::Superseded { entity: entity.clone() },
-            None => store_error(status, "writing", ""),
-        });
-    }
-    if status != CW_OK {
-        return Err(store_error(status, "writing", ""));
+pub(crate) fn committed(
+    transaction: &Transaction,
+    status: cw_status,
+    first_seq: u64,
+    reason: &str,
+) -> Result<Durable, StoreError> {
+    match (status, transaction.expect.first()) {
+        (CW_OK, _) => {}
+        (CW_STORE_CONFLICT, Some((entity, _))) => return Err(StoreError::Superseded { entity: entity.clone() }),
+        (CW_STORE_CONFLICT..=CW_STORE_DAMAGED, _) => return Err(store_error(status, "writing", reason)),
+        // A number that says nothing about the records does not say that they were not written.
+        _ => {
+            let message = format!("the program's store says {status}, which is no answer to a commit");
+            return Err(store_error(CW_STORE_IN_DOUBT, "writing", &message));
+        }
     }
     // A number that was given before would hide what happened since.
     let least = transaction.expect.iter().map(|(_, last)| *last).max().unwrap_or(0);
-    if first_seq <= least {
-        let message = format!("the first record got number {first_seq}, which is not above {least}");
+    if first_seq <= least || first_seq.checked_add(transaction.entries.len() as u64).is_none() {
+        let message = format!("the first record got number {first_seq}: it must be above {least}, and leave room");
         return Err(store_error(CW_STORE_IN_DOUBT, "writing", &message));
     }
     Ok(Durable::vouched_for(transaction, first_seq))
@@ -202,8 +228,18 @@ pub(crate) fn store_error(status: cw_status, doing: &'static str, words: &str) -
         CW_STORE_FULL => StoreError::Full,
         CW_STORE_BUSY => StoreError::Busy { doing },
         CW_STORE_IN_DOUBT => StoreError::InDoubt { source },
+        CW_STORE_DAMAGED => {
+            StoreError::Damaged { path: "the program's store".into(), place: Place::File, finding: source.to_string() }
+        }
         _ => StoreError::Engine { doing, source },
     }
+}
+
+/// Where records go to while one call of `cw_history_fn` is under way. A handle like others: used later it is found out.
+struct Taker(Mutex<Taken>);
+
+impl Object for Taker {
+    const NAME: &'static str = "taker";
 }
 
 struct Taken {
@@ -212,12 +248,17 @@ struct Taken {
 }
 
 unsafe extern "system" fn take(taker: *mut c_void, record: *const cw_record) {
-    // SAFETY: the pointer that `history` handed out, by the thread that is in it.
-    let taken = unsafe { &mut *taker.cast::<Taken>() };
-    // SAFETY: the header asks for a struct of `struct_size` readable bytes.
-    if let (None, Err(failure)) = (&taken.failure, unsafe { taken.records.push(record) }) {
-        taken.failure = Some(failure);
-    }
+    boundary(|| {
+        handle::view::<Taker, _>(taker as usize, |taker| {
+            let failed = |_| Failure::new(CW_INTERNAL, "an earlier record failed inside the library");
+            let mut taken = taker.0.lock().map_err(failed)?;
+            if let Some(failure) = &taken.failure {
+                return Err(failure.clone());
+            }
+            // SAFETY: the header asks for a struct of `struct_size` readable bytes, whose pointer is good for its length.
+            unsafe { taken.records.push(record) }.inspect_err(|failure| taken.failure = Some(failure.clone()))
+        })
+    });
 }
 
 /// Records of one entity, as they come from a program.
@@ -243,7 +284,11 @@ impl Records {
         self.length += body.len();
         let before = self.records.last().map_or(0, |record| record.seq);
         if record.seq <= before {
-            return Err(Failure::value(format!("record {} comes after record {before}", record.seq)));
+            let wrong = match record.seq {
+                0 => "a record has number 0, the first is 1".to_owned(),
+                seq => format!("record {seq} comes after record {before}"),
+            };
+            return Err(Failure::value(wrong));
         }
         if self.length > MAX_HISTORY {
             return Err(Failure::value(format!("{} has more than {MAX_HISTORY} bytes of records", self.entity)));
