@@ -9,30 +9,8 @@
 
 #include <pthread.h>
 
+#include "expect.h"
 #include "reader.h"
-
-static int failures;
-
-static void expect(cw_status actual, cw_status expected, const char *what)
-{
-    cw_error error;
-    memset(&error, 0, sizeof error);
-    error.struct_size = sizeof error;
-    cw_last_error(&error);
-    printf("%-44s %s (%s)\n", what, cw_status_name(actual), actual == CW_OK ? "" : error.message);
-    if (actual != expected || (actual != CW_OK && (error.status != actual || error.message[0] == '\0'))) {
-        printf("    expected %s\n", cw_status_name(expected));
-        failures++;
-    }
-}
-
-static void expect_true(int is_so, const char *what)
-{
-    if (!is_so) {
-        printf("    not so: %s\n", what);
-        failures++;
-    }
-}
 
 /* The reader of these tests misbehaves on request. */
 struct reader {

@@ -111,11 +111,12 @@ plain! {
     cw_report: size_of::<cw_report>();
 }
 
-/// Copies what fits and a NUL.
+/// Copies what fits, cut between two characters, and a NUL.
 pub(crate) fn put_text(text: &str, out: &mut [c_char]) {
     out.fill(0);
-    let room = out.len() - 1;
-    for (to, byte) in out[..room].iter_mut().zip(text.bytes()) {
+    let room = out.len().saturating_sub(1).min(text.len());
+    let fits = (0..=room).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    for (to, byte) in out.iter_mut().zip(text.bytes().take(fits)) {
         *to = byte as c_char;
     }
 }
@@ -232,5 +233,17 @@ impl EventInC {
             row_count: rows.len(),
         };
         Some(Self { event, _text: text, _outcome: outcome, _rows: rows })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_cut_between_characters() {
+        let mut out = [1; 6];
+        put_text("abcdé", &mut out);
+        assert_eq!(out.map(|c| c as u8), *b"abcd\0\0");
     }
 }

@@ -1,6 +1,6 @@
 //! One command of the caller's own.
 
-use cardwright_apdu::{Class, CommandApdu, CommandApduRef, Instruction, LengthForm, Ne, Transport};
+use cardwright_apdu::{Class, CommandApduRef, Instruction, LengthForm, Ne, Transport};
 
 use crate::apdu::cw_command_apdu;
 use crate::boundary::boundary;
@@ -56,9 +56,7 @@ pub unsafe extern "system" fn cw_session_exchange(
             if command.form == LengthForm::Extended && !session.card.limits().extended {
                 return Err(Failure::value("extended length fields do not pass here: set CW_TRANSPORT_EXTENDED"));
             }
-            let owned = CommandApdu::new(command.cla, command.ins, command.p1, command.p2)
-                .with_data(command.data)
-                .with_ne(command.ne);
+            let owned = command.to_owned();
             input::out(response_len, "response_len")?;
             input::out(response, "response")?;
             let least = command.ne.get() as usize + 2;

@@ -217,6 +217,7 @@ impl From<StoreError> for Failure {
             StoreError::Full => CW_STORE_FULL,
             StoreError::InDoubt { .. } | StoreError::Poisoned => CW_STORE_IN_DOUBT,
             StoreError::NoFile { .. }
+            | StoreError::NoFolder { .. }
             | StoreError::NotAFile { .. }
             | StoreError::NoPermission { .. }
             | StoreError::Foreign { .. }

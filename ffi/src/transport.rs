@@ -118,6 +118,10 @@ impl Callbacks {
         };
         let status = call(self.user, &raw mut answer);
         out.clear();
+        if status != CW_OK || answer.length > self.room.len() {
+            // What a callback has written of an answer that does not count.
+            self.room.as_mut_slice().zeroize();
+        }
         if status != CW_OK {
             let error = kind_of(status);
             return Err(match answer.delivery {

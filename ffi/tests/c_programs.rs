@@ -105,6 +105,19 @@ fn the_function_of_the_old_kind_compiles_and_answers() {
 }
 
 #[test]
+fn each_wrong_issue_has_its_status_and_the_card_is_issued_all_the_same() {
+    if !support::has_c_compiler() {
+        return;
+    }
+    let (folder, program, cap) = program("examples/c/wrong_issue.c", Link::Shared);
+    let own = folder.path().join("own");
+    fs::create_dir(&own).unwrap();
+    let printed = support::run(&program, &[&cap, own.to_str().unwrap()]);
+    assert!(printed.ends_with("\n0 failures\n"), "{printed}");
+    assert!(!printed.contains("404142434445464748494"), "a key in a message");
+}
+
+#[test]
 fn the_program_of_the_readme_compiles_and_lists() {
     if !support::has_c_compiler() {
         return;
