@@ -6,16 +6,20 @@
  * about the last call of the same thread that failed. Results are written only on success; the one exception is the
  * needed length when a buffer is too small (CW_BUFFER_TOO_SMALL), and that is refused before anything goes to a card.
  *
- * Handles. cw_session, cw_keys, cw_load_file, cw_journal, cw_process and cw_reader_watcher are opaque. What a _new or _parse gave is ended by its _free, once;
- * _free(NULL) is fine. A handle is no address: one that was freed, made up or of another type is found out and answered
+ * Handles. cw_session, cw_keys, cw_load_file, cw_journal, cw_process and cw_reader_watcher are opaque. What a function gave
+ * through `out` is ended by the _free of its type, once; _free(NULL) is fine. A handle is no address: one that was freed,
+ * made up or of another type is found out and answered
  * with CW_BAD_HANDLE. Any thread may use a handle, one at a time: a second one gets CW_BUSY and may try again. A handle
  * whose callback calls back gets CW_REENTRANT.
  *
  * Structs begin with struct_size, so that they can grow: set it to sizeof of the struct, and all you do not use to zero.
  * A library that knows fewer fields ignores the others; one that knows more takes them as zero. cw_aid does not grow.
- * A struct that a function fills needs its struct_size set before.
+ * A struct that a function fills needs its struct_size set before. In arrays that you hand in, all elements have the
+ * struct_size of the first and lie that far apart; so do those that the library hands out, with its own struct_size: a
+ * library that is newer than your header has them farther apart than sizeof says.
  *
- * Pointers. What is handed in is not kept when the function has returned, except callbacks and their `user`. Pointers must be good for the length that goes with them; a NULL with length 0 is fine. Strings are
+ * Pointers. What is handed in is not kept when the function has returned, except callbacks and their `user`. Pointers must
+ * be good for the length that goes with them; a NULL with length 0 is fine. Strings are
  * UTF-8, end with a NUL and have at most 1023 bytes.
  *
  * Callbacks are called only while a call that needs them is under way, by the thread of that call. They return; they do
@@ -31,8 +35,9 @@
  * cw_session_open.
  *
  * To issue a card so that it is finished by the next run wherever it is torn out, or the program killed: cw_keys, cw_session and
- * cw_load_file as above, cw_journal_open, cw_process_new_issue, cw_process_run, cw_process_report, cw_process_free. On CW_INTERRUPTED
- * put the same card back and begin with cw_process_new_issue again.
+ * cw_load_file as above, cw_journal_open, cw_process_new_issue (after that the load file may be freed), cw_process_run,
+ * cw_process_report, cw_process_free. On CW_INTERRUPTED put the same card back and begin with cw_process_new_issue again.
+ * Begin all structs as zero, but then name the security level and the challenge policy: zero is the weakest of both.
  */
 
 
@@ -503,7 +508,8 @@ typedef struct cw_journal cw_journal;
 
 /*
  A key service. `cw_keys_new` makes one that holds keys in the memory of this process, by name: for development, tests and
- cards with published test keys; key bytes are copied, wiped when freed, and never given back. `cw_keys_new_service` makes one
+ cards with published test keys; key bytes are copied and wiped when freed; whoever has the
+ handle can have them enciphered under a key of its own (`cw_keys_answer`). `cw_keys_new_service` makes one
  of the program's own callbacks, behind which an HSM stands. Ended by `cw_keys_free`.
  */
 typedef struct cw_keys cw_keys;
@@ -516,11 +522,13 @@ typedef struct cw_load_file cw_load_file;
 
 /*
  An issuing process: a machine that decides, and does nothing itself. Made by `cw_process_new_issue`, `cw_process_new_delete` or
- `cw_process_new_use`, ended by `cw_process_free`, at any time: the next one takes up from what the journal and the card say.
+ `cw_process_new_use`, ended by `cw_process_free`, at any time: the next one takes up from what the journal and the card say. A process that has ended, well
+ or not, stays so: to go on, make a new one.
 
  Either `cw_process_run` answers all its questions from a session, keys and a journal. Or the program does, with its own reader,
  HSM and database, at its own pace: `cw_process_next` gives a question, one of the `cw_process_answer_` functions takes the answer,
- until `CW_ASK_DONE`.
+ until `CW_ASK_DONE`. An answer is taken once, and only when its question was given: all else ends with `CW_OUT_OF_TURN`, and the
+ question stays open.
  */
 typedef struct cw_process cw_process;
 
@@ -1124,10 +1132,10 @@ typedef struct cw_key_answer {
  Answers one question of the library to the program's key service; blocks until it has.
 
  Called by the thread that is in a call which uses the handle: by several at the same time when several threads use it. `request`
- and `answer` are good until the callback returns. It returns `CW_OK`, or `CW_KEY_NOT_FOUND`, `CW_KEY_MISFIT`,
- `CW_KEY_REFUSED` (policy), `CW_KEY_UNAVAILABLE` (the same request may be asked again), or `CW_KEY_SERVICE` (it cannot do this).
- The same request must get the same answer. It does not throw and does not jump out; it may call this library, but not with the
- session or process that it serves.
+ and `answer` are good until the callback returns. It returns `CW_OK`, or `CW_KEY_NOT_FOUND`, `CW_KEY_MISFIT` or
+ `CW_KEY_REFUSED` (policy; both end as `CW_KEY_REFUSED`), `CW_KEY_UNAVAILABLE` (the same request may be asked again), or `CW_KEY_SERVICE` (it cannot do this).
+ The same request must get the same answer. It does not throw and does not jump out; it may call this library, but a call with
+ the session or process that it serves, or with its own `cw_keys`, ends with `CW_REENTRANT`.
  */
 typedef cw_status (CW_CALL *cw_key_request_fn)(void *user, const struct cw_key_request *request, struct cw_key_answer *answer);
 
@@ -1474,16 +1482,18 @@ typedef struct cw_record {
 } cw_record;
 
 /*
- Takes one record, which it copies; `taker` is what the library handed to `cw_history_fn`.
+ Takes one record, which it copies; `taker` is what the library handed to `cw_history_fn`, and takes nothing when that has
+ returned. A record that is wrong (out of order, too long) ends the call that needs the history.
  */
 typedef void (CW_CALL *cw_take_record_fn)(void *taker, const struct cw_record *record);
 
 /*
- Hands all records of an entity to `take`, in the order of their numbers; none is fine.
+ Hands all records of an entity, and of no other, to `take`, in the order of their numbers; none is fine. A record does not say
+ whose it is: one of another card is not always found out.
 
  Called by the thread that is in a call which uses the handle: by several at the same time when several threads use it. Returns
  `CW_OK`, or one of `CW_STORE_BUSY` to `CW_STORE_DAMAGED`. It does not throw and does not jump out; it may call this library,
- but not with the process that it serves.
+ but a call with the process that it serves, or with its own `cw_journal`, ends with `CW_REENTRANT`.
  */
 typedef cw_status (CW_CALL *cw_history_fn)(void *user, const char *entity, cw_take_record_fn take, void *taker);
 
@@ -1571,7 +1581,8 @@ typedef struct cw_transaction {
 
  `CW_OK` is a promise: the records are on stable storage, and survive a power cut from now on. Only then are commands sent that
  cannot be undone. `CW_STORE_CONFLICT`, and nothing written, when an expectation does not hold: then somebody else works on
- the same card. `CW_STORE_IN_DOUBT` when it cannot be told whether they were written. All else as for `cw_history_fn`.
+ the same card. `CW_STORE_IN_DOUBT` when it cannot be told whether they were written; numbers that are none of
+ `CW_STORE_CONFLICT` to `CW_STORE_DAMAGED` count as that, too. All else as for `cw_history_fn`.
  */
 typedef cw_status (CW_CALL *cw_commit_fn)(void *user, const struct cw_transaction *transaction, uint64_t *first_seq);
 
@@ -1659,8 +1670,8 @@ typedef struct cw_key_record {
 } cw_key_record;
 
 /*
- One application for the card. Keys are named as the key service names them, before diversification by the application's serial
- number.
+ One application for the card. Its three keys are triple DES keys of 16 bytes, named as the key service names them; each is
+ diversified by the application's serial number (`CW_SCHEME_PBOC`) before it is used.
  */
 typedef struct cw_application_order {
   /*
@@ -1758,7 +1769,8 @@ typedef struct cw_order {
    */
   size_t current_key_count;
   /*
-   Key sets that it shall get: the first whose kind fits the card's protocol counts.
+   Key sets that it shall get: the first whose kind fits the card's protocol counts. `kvn` is 0 in all of them: the set
+   replaces that of the card and gets its version, or 01 where that was the initial one (FF).
    */
   const struct cw_key_candidate *new_keys;
   /*
@@ -1849,7 +1861,7 @@ typedef struct cw_event {
 
 /*
  Hears an event. `event` and what it points to are good until the callback returns. 0 goes on; anything else stops the process
- between two commands, and the call ends with `CW_CANCELLED`: run again with the same journal, it goes on there. It does not
+ between two commands, and the call ends with `CW_CANCELLED`: a new process with the same journal goes on there. It does not
  throw and does not jump out; a call with the process or session in use ends with `CW_REENTRANT`.
  */
 typedef int32_t (CW_CALL *cw_event_fn)(void *user, const struct cw_event *event);
@@ -1872,11 +1884,11 @@ typedef struct cw_ports {
    */
   uint32_t flags;
   /*
-   The card; a secure channel of the session is given up.
+   The card; a secure channel of the session is given up. The process resets the card and opens its own channels.
    */
   struct cw_session *session;
   /*
-   The keys.
+   The keys; may be NULL for a process that asks none.
    */
   struct cw_keys *keys;
   /*
@@ -2004,7 +2016,7 @@ typedef struct cw_report {
 #define CW_BUFFER_TOO_SMALL 105
 
 /*
- `struct_size` is smaller than any version of the struct was.
+ `struct_size` is smaller than any version of the struct was, or so great that it was never set.
  */
 #define CW_STRUCT_SIZE 106
 
@@ -2169,13 +2181,14 @@ typedef struct cw_report {
 #define CW_KEY_SERVICE 415
 
 /*
- The card was torn out, or the line to it broke: what was under way is not known. Put the same card back and run again with the
- same journal and order: the card is asked then.
+ The card was torn out, or the line to it broke: what was under way is not known. Put the same card back and run a new process
+ with the same journal and order: the card is asked then.
  */
 #define CW_INTERRUPTED 501
 
 /*
- A step needs a person: `cw_last_error` says which one and why. Run again with `CW_ORDER_RELEASE_QUARANTINE` when it may go on.
+ A step needs a person: `cw_last_error` says which one and why. Run a new process with
+ `CW_ORDER_RELEASE_QUARANTINE` when it may go on.
  */
 #define CW_QUARANTINED 502
 
@@ -2215,7 +2228,7 @@ typedef struct cw_report {
 #define CW_NOT_PROVED 509
 
 /*
- A question of the process was not answered, or answered with something that belongs to another one.
+ There is no open question, or it was answered with something that belongs to another one; or the process has not ended yet.
  */
 #define CW_OUT_OF_TURN 510
 
@@ -2240,7 +2253,7 @@ typedef struct cw_report {
 #define CW_STORE_FAILED 604
 
 /*
- Whether the records were written is not known: open the journal again and run again.
+ Whether the records were written is not known: open the journal again and run a new process.
  */
 #define CW_STORE_IN_DOUBT 605
 
@@ -2626,6 +2639,7 @@ cw_status CW_CALL cw_process_free(struct cw_process *process);
 
  The status is that of the process: `CW_OK` when everything is proved to be on the card, `CW_INTERRUPTED` when the card was
  torn out. `keys` may be NULL for a process that asks none. The session, and the process, are in use until it returns.
+ A wrong argument (1xx) leaves the process as it was; `CW_CANCELLED` ends it.
  */
 cw_status CW_CALL cw_process_run(struct cw_process *process,
                          const struct cw_ports *ports);
@@ -2671,8 +2685,9 @@ cw_status CW_CALL cw_process_answer_committed(struct cw_process *process,
  `delivery` as in `cw_answer`; for `CW_ASK_KEYS` one of `CW_KEY_NOT_FOUND` to `CW_KEY_SERVICE`; for the journal one of
  `CW_STORE_CONFLICT` to `CW_STORE_DAMAGED`.
 
- `reason` may be NULL: words for the error message, without a secret. The process then ends or goes on as it must: ask for
- its next question.
+ `reason` may be NULL: words for the error message, without a secret; it is looked at for `CW_TRANSPORT`, `CW_KEY_REFUSED`,
+ `CW_KEY_UNAVAILABLE` and the journal. The process then ends or goes on as it must: ask for its next question. `CW_ASK_RANDOM` has
+ no failure: free a process that gets no random bytes.
  */
 cw_status CW_CALL cw_process_answer_failure(struct cw_process *process,
                                     cw_status status,

@@ -701,6 +701,9 @@ static void orders(void)
     REFUSED(order.application_count = 2, CW_STRUCT_SIZE, "two of which one is too short");
     keys[1].struct_size += 8;
     REFUSED(order.current_key_count = 2, CW_BAD_VALUE, "keys of several sizes");
+    keys[1] = test_aes;
+    keys[1].kvn = 0x30;
+    REFUSED(order.new_keys = &keys[1], CW_BAD_VALUE, "new keys with a version that the card will not give them");
     applications[0].flags = 0x80;
     REFUSED((void)0, CW_BAD_VALUE, "unknown flags");
     applications[0].flags = 0;
@@ -882,6 +885,27 @@ static void processes(void)
     expect(cw_process_row(process, 0, 0, NULL), CW_NULL, "a row to nowhere");
     print_report(process);
     check(cw_process_free(process), "free");
+    end();
+
+    begin(WELL);
+    cw_test_card_free(program.card);
+    program.card = cw_test_card_new_scp(2, 0, 0);
+    const cw_key_candidate test_des = {sizeof test_des, CW_KEY_TDES, CW_SCHEME_AS_IS, 0, "test-des"};
+    cw_order order = {.struct_size = sizeof order, .security_level = CW_SECURITY_FULL, .current_keys = &test_des,
+                      .current_key_count = 1, .new_keys = &test_des, .new_key_count = 1};
+    cw_ports with = {.struct_size = sizeof with, .session = program.session, .keys = program.keys, .journal = program.journal};
+    check(cw_process_new_issue(&order, &process), "order");
+    expect(cw_process_run(process, &with), CW_SECURITY_LEVEL, "R-MAC and R-ENCRYPTION with SCP02");
+    check(cw_process_free(process), "free");
+    expect(run(), CW_OK, "a level that it has");
+    end();
+
+    begin(WELL);
+    const uint8_t born[16] = {0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xAA, 0xBB, 0xCC, 0xDD, 0xEE, 0xFF};
+    expect(cw_keys_add(program.hsm, "application-initial", CW_KEY_AES, born, 16), CW_OK, "an application key of another kind");
+    expect(run(), CW_KEY_REFUSED, "issued with it");
+    expect(cw_keys_add(program.hsm, "application-initial", CW_KEY_TDES, born, 16), CW_OK, "the right kind");
+    expect(run(), CW_OK, "issued with it");
     end();
 
     begin(WELL);

@@ -80,7 +80,7 @@ pub struct cw_event {
 }
 
 /// Hears an event. `event` and what it points to are good until the callback returns. 0 goes on; anything else stops the process
-/// between two commands, and the call ends with `CW_CANCELLED`: run again with the same journal, it goes on there. It does not
+/// between two commands, and the call ends with `CW_CANCELLED`: a new process with the same journal goes on there. It does not
 /// throw and does not jump out; a call with the process or session in use ends with `CW_REENTRANT`.
 pub type cw_event_fn = Option<unsafe extern "system" fn(user: *mut c_void, event: *const cw_event) -> i32>;
 

@@ -15,8 +15,8 @@ use crate::status::*;
 /// Answers one question of the library to the program's key service; blocks until it has.
 ///
 /// Called by the thread that is in a call which uses the handle: by several at the same time when several threads use it. `request`
-/// and `answer` are good until the callback returns. It returns `CW_OK`, or `CW_KEY_NOT_FOUND`, `CW_KEY_MISFIT`,
-/// `CW_KEY_REFUSED` (policy), `CW_KEY_UNAVAILABLE` (the same request may be asked again), or `CW_KEY_SERVICE` (it cannot do this).
+/// and `answer` are good until the callback returns. It returns `CW_OK`, or `CW_KEY_NOT_FOUND`, `CW_KEY_MISFIT` or
+/// `CW_KEY_REFUSED` (policy; both end as `CW_KEY_REFUSED`), `CW_KEY_UNAVAILABLE` (the same request may be asked again), or `CW_KEY_SERVICE` (it cannot do this).
 /// The same request must get the same answer. It does not throw and does not jump out; it may call this library, but a call with
 /// the session or process that it serves, or with its own `cw_keys`, ends with `CW_REENTRANT`.
 pub type cw_key_request_fn = Option<

@@ -18,7 +18,8 @@ pub const CW_KEY_TDES: u32 = 1;
 pub const CW_KEY_AES: u32 = 2;
 
 /// A key service. `cw_keys_new` makes one that holds keys in the memory of this process, by name: for development, tests and
-/// cards with published test keys; key bytes are copied, wiped when freed, and never given back. `cw_keys_new_service` makes one
+/// cards with published test keys; key bytes are copied and wiped when freed; whoever has the
+/// handle can have them enciphered under a key of its own (`cw_keys_answer`). `cw_keys_new_service` makes one
 /// of the program's own callbacks, behind which an HSM stands. Ended by `cw_keys_free`.
 pub struct cw_keys {
     _opaque: [u8; 0],

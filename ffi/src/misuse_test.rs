@@ -372,7 +372,8 @@ fn what_was_not_asked_is_not_answered() {
             assert_eq!(cw_process_answer_committed(process, 1000), CW_OUT_OF_TURN);
             assert_eq!(cw_process_answer_history(process, null(), 0), CW_OUT_OF_TURN);
             assert_eq!(cw_process_answer_failure(process, CW_TIMEOUT, 0, null()), CW_OUT_OF_TURN);
-            assert_eq!(cw_process_answer_keys(process, &raw const *&zero()), CW_OUT_OF_TURN);
+            let answer: cw_key_answer = zero();
+            assert_eq!(cw_process_answer_keys(process, &raw const answer), CW_OUT_OF_TURN);
             transmits += u32::from(question.kind == CW_ASK_TRANSMIT);
         }
         assert_eq!(program.drive(process), CW_OK);
@@ -494,7 +495,10 @@ fn whatever_a_card_answers_no_session_panics() {
             for _ in 0..30 {
                 let (mut out, mut length) = (vec![0; 65538], 0);
                 let status = match choice.below(10) {
-                    0 => cw_session_read_card_data(session, null(), &raw mut *&mut zero::<cw_card_data>()),
+                    0 => {
+                        let mut data: cw_card_data = zero();
+                        cw_session_read_card_data(session, null(), &raw mut data)
+                    }
                     1 => cw_session_reset(session, out.as_mut_ptr(), out.len(), &raw mut length),
                     2 => cw_session_list(session, Some(on_entry), null_mut(), null_mut()),
                     3 => cw_session_load(session, file, null(), None, null_mut()),

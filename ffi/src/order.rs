@@ -45,8 +45,8 @@ pub struct cw_key_record {
     pub reserved: [u8; 3],
 }
 
-/// One application for the card. Keys are named as the key service names them, before diversification by the application's serial
-/// number.
+/// One application for the card. Its three keys are triple DES keys of 16 bytes, named as the key service names them; each is
+/// diversified by the application's serial number (`CW_SCHEME_PBOC`) before it is used.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct cw_application_order {
@@ -100,7 +100,8 @@ pub struct cw_order {
     pub current_keys: *const cw_key_candidate,
     /// Number of them, 1 to 64.
     pub current_key_count: usize,
-    /// Key sets that it shall get: the first whose kind fits the card's protocol counts.
+    /// Key sets that it shall get: the first whose kind fits the card's protocol counts. `kvn` is 0 in all of them: the set
+    /// replaces that of the card and gets its version, or 01 where that was the initial one (FF).
     pub new_keys: *const cw_key_candidate,
     /// Number of them, 1 to 64; 0 only for `cw_process_new_delete`.
     pub new_key_count: usize,
@@ -139,6 +140,12 @@ pub(crate) unsafe fn read(order: *const cw_order, issuing: bool) -> Result<Order
             plain::read_all(order.applications, order.application_count, 0..=MAX_ELEMENTS, "applications")?,
         )
     };
+    // The card's set is replaced under its own version: a set that must have another one would never be found there.
+    if new_keys.iter().any(|candidate| candidate.kvn.is_some()) {
+        return Err(Failure::value(
+            "new_keys: kvn must be 0, a process replaces the set of the card under its version",
+        ));
+    }
     // SAFETY: passed on.
     let applications = applications.iter().map(|one| unsafe { application(one) }).collect::<Result<Vec<_>, _>>()?;
     for (i, one) in applications.iter().enumerate() {

@@ -50,11 +50,13 @@ pub const CW_ASK_NOTHING: u32 = 7;
 pub const CW_ASK_DONE: u32 = 8;
 
 /// An issuing process: a machine that decides, and does nothing itself. Made by `cw_process_new_issue`, `cw_process_new_delete` or
-/// `cw_process_new_use`, ended by `cw_process_free`, at any time: the next one takes up from what the journal and the card say.
+/// `cw_process_new_use`, ended by `cw_process_free`, at any time: the next one takes up from what the journal and the card say. A process that has ended, well
+/// or not, stays so: to go on, make a new one.
 ///
 /// Either `cw_process_run` answers all its questions from a session, keys and a journal. Or the program does, with its own reader,
 /// HSM and database, at its own pace: `cw_process_next` gives a question, one of the `cw_process_answer_` functions takes the answer,
-/// until `CW_ASK_DONE`.
+/// until `CW_ASK_DONE`. An answer is taken once, and only when its question was given: all else ends with `CW_OUT_OF_TURN`, and the
+/// question stays open.
 pub struct cw_process {
     _opaque: [u8; 0],
 }
@@ -92,9 +94,9 @@ pub struct cw_ports {
     pub struct_size: u32,
     /// Zero.
     pub flags: u32,
-    /// The card; a secure channel of the session is given up.
+    /// The card; a secure channel of the session is given up. The process resets the card and opens its own channels.
     pub session: *mut cw_session,
-    /// The keys.
+    /// The keys; may be NULL for a process that asks none.
     pub keys: *mut cw_keys,
     /// The journal.
     pub journal: *mut cw_journal,
@@ -364,6 +366,7 @@ pub unsafe extern "system" fn cw_process_free(process: *mut cw_process) -> cw_st
 ///
 /// The status is that of the process: `CW_OK` when everything is proved to be on the card, `CW_INTERRUPTED` when the card was
 /// torn out. `keys` may be NULL for a process that asks none. The session, and the process, are in use until it returns.
+/// A wrong argument (1xx) leaves the process as it was; `CW_CANCELLED` ends it.
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn cw_process_run(process: *mut cw_process, ports: *const cw_ports) -> cw_status {
     boundary(|| {
@@ -637,8 +640,9 @@ pub unsafe extern "system" fn cw_process_answer_committed(process: *mut cw_proce
 /// `delivery` as in `cw_answer`; for `CW_ASK_KEYS` one of `CW_KEY_NOT_FOUND` to `CW_KEY_SERVICE`; for the journal one of
 /// `CW_STORE_CONFLICT` to `CW_STORE_DAMAGED`.
 ///
-/// `reason` may be NULL: words for the error message, without a secret. The process then ends or goes on as it must: ask for
-/// its next question.
+/// `reason` may be NULL: words for the error message, without a secret; it is looked at for `CW_TRANSPORT`, `CW_KEY_REFUSED`,
+/// `CW_KEY_UNAVAILABLE` and the journal. The process then ends or goes on as it must: ask for its next question. `CW_ASK_RANDOM` has
+/// no failure: free a process that gets no random bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn cw_process_answer_failure(
     process: *mut cw_process,

@@ -22,7 +22,7 @@ pub const CW_BUSY: cw_status = 103;
 pub const CW_REENTRANT: cw_status = 104;
 /// The buffer is too small; the needed length was written, and nothing else happened.
 pub const CW_BUFFER_TOO_SMALL: cw_status = 105;
-/// `struct_size` is smaller than any version of the struct was.
+/// `struct_size` is smaller than any version of the struct was, or so great that it was never set.
 pub const CW_STRUCT_SIZE: cw_status = 106;
 /// A string is not UTF-8.
 pub const CW_BAD_UTF8: cw_status = 107;
@@ -92,10 +92,11 @@ pub const CW_KEY_UNAVAILABLE: cw_status = 414;
 /// The key service cannot do this, or answered another question.
 pub const CW_KEY_SERVICE: cw_status = 415;
 
-/// The card was torn out, or the line to it broke: what was under way is not known. Put the same card back and run again with the
-/// same journal and order: the card is asked then.
+/// The card was torn out, or the line to it broke: what was under way is not known. Put the same card back and run a new process
+/// with the same journal and order: the card is asked then.
 pub const CW_INTERRUPTED: cw_status = 501;
-/// A step needs a person: `cw_last_error` says which one and why. Run again with `CW_ORDER_RELEASE_QUARANTINE` when it may go on.
+/// A step needs a person: `cw_last_error` says which one and why. Run a new process with
+/// `CW_ORDER_RELEASE_QUARANTINE` when it may go on.
 pub const CW_QUARANTINED: cw_status = 502;
 /// Too many failed authentications of this card: nothing was tried. Another attempt may lock it for ever.
 pub const CW_LOCKED_OUT: cw_status = 503;
@@ -111,7 +112,7 @@ pub const CW_NOT_FOUND: cw_status = 507;
 pub const CW_GUARDED: cw_status = 508;
 /// The card does not list what has to be known, or at the end not what it should hold.
 pub const CW_NOT_PROVED: cw_status = 509;
-/// A question of the process was not answered, or answered with something that belongs to another one.
+/// There is no open question, or it was answered with something that belongs to another one; or the process has not ended yet.
 pub const CW_OUT_OF_TURN: cw_status = 510;
 
 /// Another writer worked on the same card.
@@ -122,7 +123,7 @@ pub const CW_STORE_BUSY: cw_status = 602;
 pub const CW_STORE_FULL: cw_status = 603;
 /// The store failed; nothing was written.
 pub const CW_STORE_FAILED: cw_status = 604;
-/// Whether the records were written is not known: open the journal again and run again.
+/// Whether the records were written is not known: open the journal again and run a new process.
 pub const CW_STORE_IN_DOUBT: cw_status = 605;
 /// The file cannot be opened: it is not there, is something else, or the system does not let this program at it.
 pub const CW_STORE_FILE: cw_status = 606;

@@ -81,7 +81,8 @@ pub struct cw_transaction {
 /// returned. A record that is wrong (out of order, too long) ends the call that needs the history.
 pub type cw_take_record_fn = Option<unsafe extern "system" fn(taker: *mut c_void, record: *const cw_record)>;
 
-/// Hands all records of an entity to `take`, in the order of their numbers; none is fine.
+/// Hands all records of an entity, and of no other, to `take`, in the order of their numbers; none is fine. A record does not say
+/// whose it is: one of another card is not always found out.
 ///
 /// Called by the thread that is in a call which uses the handle: by several at the same time when several threads use it. Returns
 /// `CW_OK`, or one of `CW_STORE_BUSY` to `CW_STORE_DAMAGED`. It does not throw and does not jump out; it may call this library,
