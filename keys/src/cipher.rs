@@ -1,7 +1,9 @@
 //! Block ciphers and MACs over the primitive crates, with the key's length chosen at run time.
 //!
-//! A value of these types holds an expanded key, wiped on drop; expand once a session.
+//! A value of these types holds an expanded key, wiped on drop; expand once a session. The key lies on the heap, without padding:
+//! where a value is moved, as in each step of a conversation, no copy of the key stays behind.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -18,10 +20,9 @@ use crate::{KeyError, KeyValue};
 /// DES (8-byte key) or two-key triple DES (16-byte key).
 pub struct Tdes(TdesKey);
 
-#[allow(clippy::large_enum_variant, reason = "triple DES is the rule, single DES the exception")]
 enum TdesKey {
-    Single(des::Des),
-    Two { both: des::TdesEde2, left: des::Des },
+    Single(Box<des::Des>),
+    Two { both: Box<des::TdesEde2>, left: Box<des::Des> },
 }
 
 impl Tdes {
@@ -32,11 +33,11 @@ impl Tdes {
     pub fn new(key: &KeyValue) -> Result<Self, KeyError> {
         let bytes = key.expose_bytes();
         let wrong = KeyError::Length { actual: bytes.len() };
-        let single = |half: &[u8]| des::Des::new_from_slice(half).map_err(|_| wrong.clone());
+        let single = |half: &[u8]| des::Des::new_from_slice(half).map(Box::new).map_err(|_| wrong.clone());
         match bytes.len() {
             8 => Ok(Self(TdesKey::Single(single(bytes)?))),
             16 => Ok(Self(TdesKey::Two {
-                both: des::TdesEde2::new_from_slice(bytes).map_err(|_| wrong.clone())?,
+                both: Box::new(des::TdesEde2::new_from_slice(bytes).map_err(|_| wrong.clone())?),
                 left: single(&bytes[..8])?,
             })),
             _ => Err(wrong),
@@ -55,8 +56,8 @@ impl Tdes {
     /// CBC in place; the length is a multiple of 8.
     pub fn cbc_encrypt(&self, iv: &[u8; 8], data: &mut [u8]) {
         match &self.0 {
-            TdesKey::Single(des) => cbc(des, iv, data),
-            TdesKey::Two { both, .. } => cbc(both, iv, data),
+            TdesKey::Single(des) => cbc(&**des, iv, data),
+            TdesKey::Two { both, .. } => cbc(&**both, iv, data),
         }
     }
 
@@ -66,15 +67,15 @@ impl Tdes {
         let mut chain = *iv;
         match &self.0 {
             TdesKey::Single(des) => {
-                cbc(des, iv, data);
+                cbc(&**des, iv, data);
                 chain = last_block(data).unwrap_or(chain);
             }
             TdesKey::Two { both, left } => {
                 let split = data.len().saturating_sub(8);
                 let (front, last) = data.split_at_mut(split);
-                cbc(left, iv, front);
+                cbc(&**left, iv, front);
                 chain = last_block(front).unwrap_or(chain);
-                cbc(both, &chain, last);
+                cbc(&**both, &chain, last);
                 chain = last_block(last).unwrap_or(chain);
             }
         }
@@ -86,11 +87,10 @@ impl Tdes {
 /// AES with a key of any of its three lengths.
 pub struct Aes(AesKey);
 
-#[allow(clippy::large_enum_variant, reason = "one a session")]
 enum AesKey {
-    Aes128(aes::Aes128),
-    Aes192(aes::Aes192),
-    Aes256(aes::Aes256),
+    Aes128(Box<aes::Aes128>),
+    Aes192(Box<aes::Aes192>),
+    Aes256(Box<aes::Aes256>),
 }
 
 impl Aes {
@@ -102,9 +102,9 @@ impl Aes {
         let bytes = key.expose_bytes();
         let wrong = |_| KeyError::Length { actual: bytes.len() };
         Ok(Self(match bytes.len() {
-            16 => AesKey::Aes128(aes::Aes128::new_from_slice(bytes).map_err(wrong)?),
-            24 => AesKey::Aes192(aes::Aes192::new_from_slice(bytes).map_err(wrong)?),
-            _ => AesKey::Aes256(aes::Aes256::new_from_slice(bytes).map_err(wrong)?),
+            16 => AesKey::Aes128(Box::new(aes::Aes128::new_from_slice(bytes).map_err(wrong)?)),
+            24 => AesKey::Aes192(Box::new(aes::Aes192::new_from_slice(bytes).map_err(wrong)?)),
+            _ => AesKey::Aes256(Box::new(aes::Aes256::new_from_slice(bytes).map_err(wrong)?)),
         }))
     }
 
@@ -119,18 +119,18 @@ impl Aes {
     /// CBC in place; the length is a multiple of 16.
     pub fn cbc_encrypt(&self, iv: &[u8; 16], data: &mut [u8]) {
         match &self.0 {
-            AesKey::Aes128(aes) => cbc(aes, iv, data),
-            AesKey::Aes192(aes) => cbc(aes, iv, data),
-            AesKey::Aes256(aes) => cbc(aes, iv, data),
+            AesKey::Aes128(aes) => cbc(&**aes, iv, data),
+            AesKey::Aes192(aes) => cbc(&**aes, iv, data),
+            AesKey::Aes256(aes) => cbc(&**aes, iv, data),
         }
     }
 
     /// CBC in place, backwards; the length is a multiple of 16.
     pub fn cbc_decrypt(&self, iv: &[u8; 16], data: &mut [u8]) {
         match &self.0 {
-            AesKey::Aes128(aes) => cbc_back(aes, iv, data),
-            AesKey::Aes192(aes) => cbc_back(aes, iv, data),
-            AesKey::Aes256(aes) => cbc_back(aes, iv, data),
+            AesKey::Aes128(aes) => cbc_back(&**aes, iv, data),
+            AesKey::Aes192(aes) => cbc_back(&**aes, iv, data),
+            AesKey::Aes256(aes) => cbc_back(&**aes, iv, data),
         }
     }
 }
