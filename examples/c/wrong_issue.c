@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 
 static cw_load_file *load_file;
-static const char *folder, *self;
+static const char *folder, *this_program;
 
 static const char *in_folder(const char *name)
 {
@@ -582,7 +582,7 @@ static void journals(void)
     expect(run(), CW_OK, "and again with the first one");
     pid_t child = fork();
     if (child == 0) {
-        execl(self, self, "another", in_folder("journal"), (char *)NULL);
+        execl(this_program, this_program, "another", in_folder("journal"), (char *)NULL);
         _exit(99);
     }
     int code = 1;
@@ -944,7 +944,7 @@ int main(int argc, char **argv)
     (void)journal_commit; /* of demo.h; the store here is another one */
     if (strcmp(argv[1], "another") == 0)
         return other_program(argv[2]);
-    self = argv[0];
+    this_program = argv[0];
     load_file = read_cap(argv[1]);
     folder = argv[2];
     sessions();

@@ -118,6 +118,19 @@ fn each_wrong_issue_has_its_status_and_the_card_is_issued_all_the_same() {
 }
 
 #[test]
+fn no_key_is_left_in_the_heap_of_a_program_that_has_issued_a_card() {
+    if !cfg!(target_os = "linux") || !support::has_c_compiler() {
+        return;
+    }
+    let (_folder, program, cap) = program("ffi/tests/programs/no_keys_left.c", Link::Shared);
+    for scp in ["2", "3"] {
+        let printed = support::run(&program, &[&cap, scp]);
+        assert!(printed.ends_with(" 0 left\n"), "SCP0{scp}: {printed}");
+        assert!(!printed.contains(" 0 places in use"), "the keys in use are not found: {printed}");
+    }
+}
+
+#[test]
 fn the_program_of_the_readme_compiles_and_lists() {
     if !support::has_c_compiler() {
         return;
