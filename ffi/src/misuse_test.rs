@@ -549,3 +549,62 @@ fn whatever_a_card_answers_no_session_panics() {
         assert_eq!(cw_load_file_free(file), CW_OK);
     }
 }
+
+#[test]
+fn threads_that_use_and_free_the_same_handles_get_statuses_and_nothing_else() {
+    let file = load_file();
+    for round in 0..40_u64 {
+        let (keys, process, mut user) =
+            (test_keys(), new_issue(file), Damaged { card: card(1), dice: Dice(1), one_in: 1000 });
+        let mut transport: cw_transport = zero();
+        transport.transmit = Some(transmit);
+        transport.reset = Some(reset);
+        transport.user = (&raw mut user).cast();
+        let mut session = null_mut();
+        // SAFETY: pointers to locals that outlive the threads.
+        assert_eq!(unsafe { cw_session_new(&raw const transport, &raw mut session) }, CW_OK);
+        let handles = [keys as usize, process as usize, session as usize];
+        std::thread::scope(|scope| {
+            for thread in 0..4_u64 {
+                scope.spawn(move || {
+                    let mut dice = Dice((round * 4 + thread + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+                    for _ in 0..200 {
+                        // Any handle for any object.
+                        let any = handles[dice.below(3)];
+                        let (mut question, candidate) =
+                            (zero::<cw_question>(), candidate(CW_KEY_AES, CW_SCHEME_AS_IS, c"aes"));
+                        let mut options: cw_open_options = zero();
+                        (options.candidates, options.candidate_count) = (&raw const candidate, 1);
+                        // SAFETY: pointers to locals that outlive the calls; the pointers of a question are not followed.
+                        let status = unsafe {
+                            match dice.below(300) {
+                                0 => cw_keys_free(any as *mut _),
+                                1 => cw_process_free(any as *mut _),
+                                2 => cw_session_free(any as *mut _),
+                                3..100 => cw_process_next(any as *mut _, &raw mut question),
+                                100..180 => cw_process_answer_failure(any as *mut _, CW_TIMEOUT, 0, null()),
+                                180..240 => {
+                                    cw_session_open(any as *mut _, keys_of(handles), &raw const options, null_mut())
+                                }
+                                _ => cw_session_close(any as *mut _),
+                            }
+                        };
+                        sound(status, round);
+                    }
+                });
+            }
+        });
+        // SAFETY: handles of this test, or what is left of them.
+        unsafe {
+            for status in [cw_keys_free(keys), cw_process_free(process), cw_session_free(session)] {
+                assert!(matches!(status, CW_OK | CW_BAD_HANDLE));
+            }
+        }
+    }
+    // SAFETY: a handle of this test.
+    assert_eq!(unsafe { cw_load_file_free(file) }, CW_OK);
+}
+
+fn keys_of(handles: [usize; 3]) -> *mut cw_keys {
+    handles[0] as *mut cw_keys
+}
