@@ -1,0 +1,24 @@
+namespace Cardwright
+{
+    /// <summary>Flags that are no enum here. They have the names of cardwright.h.</summary>
+    internal static class Constants
+    {
+        internal const uint CW_ABI_VERSION = 0;
+        internal const int CW_ANSWER_CAPACITY = 65538;
+        internal const uint CW_TRANSPORT_EXTENDED = 0x01;
+        internal const uint CW_DELIVERY_UNKNOWN = 0;
+        internal const uint CW_DELIVERY_NOT_SENT = 1;
+        internal const uint CW_TRACE_BYTES = 0x01;
+        internal const uint CW_EXCHANGE_SECURE = 0x01;
+        internal const uint CW_DESCRIPTOR_OMIT = 0;
+        internal const uint CW_DESCRIPTOR_SEND = 1;
+        internal const uint CW_DELETE_RELATED = 0x01;
+        internal const uint CW_DELETE_FORCE = 0x02;
+        internal const uint CW_IRREVERSIBLE = 0x80;
+        internal const uint CW_PUT_KEYS_ADD = 0x01;
+        internal const uint CW_ORDER_OVERRIDE_LOCKOUT = 0x01;
+        internal const uint CW_ORDER_RELEASE_QUARANTINE = 0x02;
+        internal const uint CW_APPLICATION_VERSION = 0x01;
+        internal const uint CW_APPLICATION_NO_TRIES = 0x02;
+    }
+}
