@@ -1,152 +1,17 @@
 //! The issuing programs of `examples/c`: the same card as from Rust, byte for byte, and the same card wherever it is torn.
 
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-
-use cardwright_apdu::{Transport, TransportError};
-use cardwright_gp::load_file::CapFile;
-use cardwright_gp::procedure::{KeyCandidate, KeyScheme};
-use cardwright_gp::{ChallengePolicy, DescriptorPolicy, SecurityLevel};
-use cardwright_issuance::Driver;
-use cardwright_issuance::remote::{self, ApplicationKeys, ApplicationOrder, Order, Outcome};
-use cardwright_issuance::store::MemoryStore;
-use cardwright_keys::{KeyKind, KeyRef, SoftwareKeys};
-use cardwright_sim::{AesKeyLength, JavaCard, SecureChannelProtocol, SimReader};
-use tempfile::TempDir;
+use std::process::Command;
 
 mod support;
 
 use support::Link;
+use support::issue::{Programs, assert_same_as_rust, assert_same_when_torn, commands};
 
-/// Programs, and the CAP file that they load.
-struct Programs {
-    folder: TempDir,
-    cap: PathBuf,
-}
-
-impl Programs {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let cap = folder.path().join("payment.cap");
-        fs::write(&cap, cardwright_capgen::default_payment_cap()).unwrap();
-        Self { folder, cap }
-    }
-
-    fn compile(&self, name: &str) -> PathBuf {
-        let program = self.folder.path().join(name);
-        support::compile(
-            &support::repository().join("examples/c").join(name).with_extension("c"),
-            Link::Shared,
-            &program,
-        );
-        program
-    }
-
-    /// Runs a program with a new journal; what it printed, and its trace.
-    fn run(&self, program: &Path, scp: u32, cut: usize, executed: bool) -> (Output, String) {
-        let (journal, trace) = (program.with_extension("journal"), program.with_extension("trace"));
-        let _ = fs::remove_file(&journal);
-        let numbers = [scp.to_string(), cut.to_string(), u8::from(executed).to_string()];
-        let output = Command::new(program).args([&self.cap, &journal, &trace]).args(numbers).output().unwrap();
-        (output, fs::read_to_string(trace).unwrap())
-    }
-}
-
-/// The card's side as text: command, response.
-struct Written<'a>(SimReader, &'a mut String);
-
-impl Transport for Written<'_> {
-    fn transmit(&mut self, command: &[u8], response: &mut Vec<u8>) -> Result<(), TransportError> {
-        self.0.transmit(command, response)?;
-        self.1.push_str(&format!("{} {}\n", hex(command), hex(response)));
-        Ok(())
-    }
-
-    fn reset(&mut self) -> Result<Vec<u8>, TransportError> {
-        let atr = Transport::reset(&mut self.0)?;
-        self.1.push_str(&format!(" {}\n", hex(&atr)));
-        Ok(atr)
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02X}")).collect()
-}
-
-/// What goes over the line when Rust issues the same card.
-fn from_rust(scp: u32) -> String {
-    let protocol = match scp {
-        2 => SecureChannelProtocol::Scp02 { pseudo_random: true },
-        _ => SecureChannelProtocol::Scp03 { i: 0x70, key_length: AesKeyLength::Aes128 },
-    };
-    let mut trace = String::new();
-    let mut card = Written(SimReader::new(JavaCard::builder().protocol(protocol).seed(7).build()), &mut trace);
-    let mut keys = SoftwareKeys::new();
-    let key = |from: u128| from.to_be_bytes();
-    let test = key(0x404142434445464748494A4B4C4D4E4F);
-    for (name, kind, value) in [
-        ("test-aes", KeyKind::Aes, test),
-        ("test-des", KeyKind::Tdes, test),
-        ("domain-aes", KeyKind::Aes, key(0x000102030405060708090A0B0C0D0E0F)),
-        ("domain-des", KeyKind::Tdes, key(0xA1A2A3A4A1A2A3A4A1A2A3A4A1A2A3A4)),
-        ("application-initial", KeyKind::Tdes, key(0x00112233445566778899AABBCCDDEEFF)),
-        ("application-master", KeyKind::Tdes, key(0x11223344556677888877665544332211)),
-        ("application-maintenance", KeyKind::Tdes, key(0xFFEEDDCCBBAA99887766554433221100)),
-    ] {
-        keys.insert(name, kind, &value).unwrap();
-    }
-    let cap = CapFile::parse(&cardwright_capgen::default_payment_cap()).unwrap();
-    let candidate = |name: &str, kind, scheme| KeyCandidate::new(KeyRef::new(name), kind, scheme);
-    let application = ApplicationOrder::new(
-        cap.to_load_file(DescriptorPolicy::Omit).unwrap(),
-        cap.applets()[0].aid,
-        ApplicationKeys {
-            initial_master: KeyRef::new("application-initial"),
-            master: KeyRef::new("application-master"),
-            maintenance: KeyRef::new("application-maintenance"),
-        },
-    );
-    let version = cap.package_version();
-    let order = Order {
-        domain: None,
-        level: SecurityLevel::C_DECRYPTION,
-        challenge: ChallengePolicy::Require,
-        current_keys: vec![
-            candidate("test-aes", KeyKind::Aes, KeyScheme::AsIs),
-            candidate("test-des", KeyKind::Tdes, KeyScheme::AsIs),
-        ],
-        new_keys: vec![
-            candidate("domain-aes", KeyKind::Aes, KeyScheme::Kdf3),
-            candidate("domain-des", KeyKind::Tdes, KeyScheme::Emv),
-        ],
-        applications: vec![application.with_version(version.major, version.minor)],
-        override_lockout: false,
-        release_quarantine: false,
-    };
-    let mut counter = 0_u8;
-    let outcome = Driver {
-        card: &mut card,
-        keys: &mut keys,
-        store: &mut MemoryStore::new(),
-        clock: &mut || 0,
-        random: &mut || {
-            counter = counter.wrapping_add(1);
-            [counter; 8]
-        },
-        notice: &mut |_| {},
-    }
-    .run(remote::issue(order))
-    .unwrap();
-    assert!(matches!(outcome, Ok(Outcome::Complete(_))), "{outcome:?}");
-    trace
-}
-
-/// What the program says of the card at the end.
-fn report(output: &Output) -> String {
-    let (printed, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{}\n{printed}{errors}", output.status);
-    printed.lines().skip_while(|line| !line.starts_with("card ")).map(|line| format!("{line}\n")).collect()
+fn compile(name: &str, folder: &Path) -> PathBuf {
+    let program = folder.join(name);
+    support::compile(&support::repository().join("examples/c").join(name).with_extension("c"), Link::Shared, &program);
+    program
 }
 
 #[test]
@@ -156,13 +21,9 @@ fn c_issues_the_card_that_rust_issues_byte_for_byte() {
     }
     let programs = Programs::new();
     for name in ["issue", "steps"] {
-        let program = programs.compile(name);
+        let program = compile(name, programs.folder.path());
         for scp in [2, 3] {
-            let (output, trace) = programs.run(&program, scp, 0, false);
-            let said = report(&output);
-            assert!(said.contains("A00000038698070101 PERSONALIZED, issued\n"), "{said}");
-            assert!(said.ends_with(&format!("complete; SCP0{scp}, key version 01\n")), "{said}");
-            assert!(trace == from_rust(scp), "{name}, SCP0{scp}: another trace than from Rust");
+            assert_same_as_rust(name, scp, &programs.run(Command::new(&program), scp, 0, false));
         }
     }
 }
@@ -174,18 +35,12 @@ fn torn_anywhere_the_next_process_makes_the_same_card() {
     }
     let programs = Programs::new();
     for (name, scp) in [("issue", 3), ("steps", 2)] {
-        let program = programs.compile(name);
-        let (clean, trace) = programs.run(&program, scp, 0, false);
-        // A reset is no command.
-        let commands = trace.lines().filter(|line| !line.starts_with(' ')).count();
-        assert!(commands > 50, "{commands}");
-        for n in 1..=commands {
+        let program = compile(name, programs.folder.path());
+        let (clean, trace) = programs.run(Command::new(&program), scp, 0, false);
+        for n in 1..=commands(&trace) {
             for executed in [false, true] {
-                let (output, _) = programs.run(&program, scp, n, executed);
-                let printed = String::from_utf8_lossy(&output.stdout);
-                assert!(printed.contains("interrupted"), "{name}, cut at {n}, executed {executed}: {printed}");
-                let said = report(&output).replace("complete before;", "complete;");
-                assert_eq!(said, report(&clean), "{name}, cut at {n}, executed {executed}");
+                let (output, _) = programs.run(Command::new(&program), scp, n, executed);
+                assert_same_when_torn(&format!("{name}, cut at {n}, executed {executed}"), &output, &clean);
             }
         }
     }

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 
 pub mod compilers;
 pub mod declarations;
+pub mod issue;
 
 /// The repository's root.
 pub fn repository() -> PathBuf {
