@@ -236,9 +236,9 @@
 #define CW_SCHEME_PBOC 5
 
 /*
- Security level: authentication only.
+ Security level: authentication only. Not 0, so that a level that was never set is refused.
  */
-#define CW_SECURITY_AUTHENTICATED 0x00
+#define CW_SECURITY_AUTHENTICATED 0x100
 
 /*
  Security level: C-MAC.
@@ -266,9 +266,9 @@
 #define CW_SECURITY_FULL 0x33
 
 /*
- Card challenge: not looked at.
+ Card challenge: a card whose `i` promises the pseudo-random one and that gives another is refused.
  */
-#define CW_CHALLENGE_IGNORE 0
+#define CW_CHALLENGE_REQUIRE 0
 
 /*
  Card challenge: `cw_opened.challenge_verified` tells whether it is the pseudo-random one.
@@ -276,9 +276,9 @@
 #define CW_CHALLENGE_REPORT 1
 
 /*
- Card challenge: a card whose `i` promises the pseudo-random one and that gives another is refused.
+ Card challenge: not looked at.
  */
-#define CW_CHALLENGE_REQUIRE 2
+#define CW_CHALLENGE_IGNORE 2
 
 /*
  Part of the registry: the issuer security domain.
@@ -438,22 +438,22 @@
 /*
  `cw_row.status`: of what is no application.
  */
-#define CW_APPLICATION_STATUS_NONE 0
+#define CW_ROW_STATUS_NONE 0
 
 /*
  `cw_row.status`: on the card, without its own keys.
  */
-#define CW_APPLICATION_INSTALLED 1
+#define CW_ROW_STATUS_INSTALLED 1
 
 /*
  `cw_row.status`: with the keys of the issuer.
  */
-#define CW_APPLICATION_ISSUED 2
+#define CW_ROW_STATUS_ISSUED 2
 
 /*
  `cw_row.status`: issued, and use was reported.
  */
-#define CW_APPLICATION_USED 3
+#define CW_ROW_STATUS_USED 3
 
 /*
  `flags` of `cw_process_new_delete`: also what depends on it, and personalized applications.
@@ -1087,6 +1087,10 @@ typedef struct cw_key_answer {
    */
   uint32_t session_key_len;
   /*
+   Length of `card_challenge`, in bytes; 0 where none was asked for.
+   */
+  uint32_t card_challenge_len;
+  /*
    S-ENC.
    */
   uint8_t session_enc[32];
@@ -1472,6 +1476,10 @@ typedef struct cw_record {
    */
   uint64_t seq;
   /*
+   What `cw_entry.entity` was. A record of another entity than was asked for ends the call with `CW_STORE_DAMAGED`.
+   */
+  const char *entity;
+  /*
    The bytes that `cw_entry.body` had.
    */
   const uint8_t *body;
@@ -1483,13 +1491,13 @@ typedef struct cw_record {
 
 /*
  Takes one record, which it copies; `taker` is what the library handed to `cw_history_fn`, and takes nothing when that has
- returned. A record that is wrong (out of order, too long) ends the call that needs the history.
+ returned. A record that is wrong (of another entity, out of order, too long) is refused with a status other than `CW_OK`, and ends
+ the call that needs the history.
  */
-typedef void (CW_CALL *cw_take_record_fn)(void *taker, const struct cw_record *record);
+typedef cw_status (CW_CALL *cw_take_record_fn)(void *taker, const struct cw_record *record);
 
 /*
- Hands all records of an entity, and of no other, to `take`, in the order of their numbers; none is fine. A record does not say
- whose it is: one of another card is not always found out.
+ Hands all records of an entity, and of no other, to `take`, in the order of their numbers; none is fine.
 
  Called by the thread that is in a call which uses the handle: by several at the same time when several threads use it. Returns
  `CW_OK`, or one of `CW_STORE_BUSY` to `CW_STORE_DAMAGED`. It does not throw and does not jump out; it may call this library,
@@ -1800,7 +1808,7 @@ typedef struct cw_row {
    */
   uint32_t kind;
   /*
-   One of `CW_APPLICATION_STATUS_NONE` to `CW_APPLICATION_USED`.
+   One of `CW_ROW_STATUS_NONE` to `CW_ROW_STATUS_USED`.
    */
   uint32_t status;
   /*
@@ -2051,6 +2059,11 @@ typedef struct cw_report {
 #define CW_OUT_OF_RANGE 112
 
 /*
+ The generator that the caller brought gave no random bytes.
+ */
+#define CW_NO_RANDOM 113
+
+/*
  The card was taken out.
  */
 #define CW_CARD_REMOVED 201
@@ -2153,7 +2166,7 @@ typedef struct cw_report {
 /*
  The security level is not possible with this protocol or card.
  */
-#define CW_SECURITY_LEVEL 407
+#define CW_BAD_SECURITY_LEVEL 407
 
 /*
  There is no key of this name.
@@ -2364,6 +2377,13 @@ cw_status CW_CALL cw_session_free(struct cw_session *session);
 cw_status CW_CALL cw_session_close(struct cw_session *session);
 
 /*
+ Tells whether the session has an open secure channel: `*out` becomes 1 or 0. A channel whose last command got no answer, or one that
+ does not verify, is closed.
+ */
+cw_status CW_CALL cw_session_is_open(struct cw_session *session,
+                             int32_t *out);
+
+/*
  Resets the card, which closes the secure channel, and gives the ATR; `capacity` must be at least 33.
  */
 cw_status CW_CALL cw_session_reset(struct cw_session *session, uint8_t *atr, size_t capacity, size_t *atr_len);
@@ -2470,7 +2490,7 @@ cw_status CW_CALL cw_keys_answer(struct cw_keys *keys,
  Selects a security domain and opens a secure channel to it: SELECT, INITIALIZE UPDATE and, only when one of the
  candidates fits the card's cryptogram, EXTERNAL AUTHENTICATE. A channel that was open before is given up.
 
- `out` may be NULL. A wrong argument (1xx, `CW_SECURITY_LEVEL` for an unknown one) leaves the session as it was; after any
+ `out` may be NULL. A wrong argument (1xx, `CW_BAD_SECURITY_LEVEL` for an unknown one) leaves the session as it was; after any
  other error it has no channel. `CW_WRONG_KEYS` counts as one failure of this card: do not try key after key on a card,
  but give all that come into question as candidates of one call.
  */
@@ -2686,8 +2706,8 @@ cw_status CW_CALL cw_process_answer_committed(struct cw_process *process,
  `CW_STORE_CONFLICT` to `CW_STORE_DAMAGED`.
 
  `reason` may be NULL: words for the error message, without a secret; it is looked at for `CW_TRANSPORT`, `CW_KEY_REFUSED`,
- `CW_KEY_UNAVAILABLE` and the journal. The process then ends or goes on as it must: ask for its next question. `CW_ASK_RANDOM` has
- no failure: free a process that gets no random bytes.
+ `CW_KEY_UNAVAILABLE` and the journal. `CW_ASK_RANDOM` takes `CW_NO_RANDOM`. The process then ends or goes on as it must: ask for its
+ next question.
  */
 cw_status CW_CALL cw_process_answer_failure(struct cw_process *process,
                                     cw_status status,

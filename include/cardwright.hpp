@@ -365,6 +365,12 @@ public:
         return out;
     }
     void close() { detail::check(cw_session_close(get())); }
+    bool is_open() const
+    {
+        std::int32_t out = 0;
+        detail::check(cw_session_is_open(get(), &out));
+        return out != 0;
+    }
 
     /* Sends one command; the response ends with its status word. `flags` is 0 or CW_EXCHANGE_SECURE. */
     bytes exchange(const cw_command_apdu &command, std::uint32_t flags = 0)
@@ -533,9 +539,11 @@ private:
             for (const record &one : static_cast<store *>(user)->history(entity)) {
                 auto raw = detail::sized<cw_record>();
                 raw.seq = one.seq;
+                raw.entity = entity;
                 raw.body = detail::pointer(one.body);
                 raw.body_len = one.body.size();
-                take(taker, &raw);
+                if (const cw_status status = take(taker, &raw); status != CW_OK)
+                    return static_cast<cw_status>(CW_STORE_DAMAGED);
             }
             return static_cast<cw_status>(CW_OK);
         });

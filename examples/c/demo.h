@@ -115,7 +115,7 @@ static void print_report(cw_process *process)
         cw_row row = {.struct_size = sizeof row};
         check(cw_process_row(process, 0, i, &row), "row");
         print_hex(stdout, row.aid.bytes, row.aid.length);
-        printf(" %s%s\n", row.state, row.status == CW_APPLICATION_ISSUED ? ", issued" : "");
+        printf(" %s%s\n", row.state, row.status == CW_ROW_STATUS_ISSUED ? ", issued" : "");
     }
     printf("%s; SCP%02u, key version %02X\n", report.changed ? "complete" : "complete before", (unsigned)report.protocol,
            report.kvn);
@@ -147,7 +147,7 @@ static cw_status journal_read(journal_file *journal, const char *entity, cw_take
 {
     char name[201];
     uint8_t body[4096];
-    cw_record record = {.struct_size = sizeof record, .body = body};
+    cw_record record = {.struct_size = sizeof record, .entity = name, .body = body};
     FILE *file = fopen(journal->path, "r");
     *last = 0;
     while (file != NULL && next_line(file, &record.seq, name, body, &record.body_len)) {
@@ -155,8 +155,8 @@ static cw_status journal_read(journal_file *journal, const char *entity, cw_take
         if (strcmp(name, entity) != 0)
             continue;
         *last = record.seq;
-        if (take != NULL)
-            take(taker, &record);
+        if (take != NULL && take(taker, &record) != CW_OK)
+            break;
     }
     if (file != NULL)
         fclose(file);

@@ -10,11 +10,12 @@
 
 /* The records of one entity, as cw_process_answer_history takes them. */
 typedef struct {
+    const char *entity;
     cw_record *all;
     size_t count;
 } records;
 
-static void CW_CALL keep(void *taker, const cw_record *record)
+static cw_status CW_CALL keep(void *taker, const cw_record *record)
 {
     records *kept = taker;
     uint8_t *body = malloc(record->body_len + 1);
@@ -23,7 +24,9 @@ static void CW_CALL keep(void *taker, const cw_record *record)
         abort();
     memcpy(body, record->body, record->body_len);
     kept->all[kept->count] = *record;
+    kept->all[kept->count].entity = kept->entity;
     kept->all[kept->count++].body = body;
+    return CW_OK;
 }
 
 /* Drives one process to its end; its status. */
@@ -70,7 +73,7 @@ static cw_status drive(cw_process *process, void *card, cw_keys *hsm, journal_fi
             break;
         }
         case CW_ASK_HISTORY: {
-            records kept = {NULL, 0};
+            records kept = {question.entity, NULL, 0};
             uint64_t last;
             journal_read(file, question.entity, keep, &kept, &last);
             check(cw_process_answer_history(process, kept.all, kept.count), "answer");

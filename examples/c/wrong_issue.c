@@ -178,7 +178,7 @@ static cw_status CW_CALL history(void *user, const char *entity, cw_take_record_
         take(taker, NULL);
     for (size_t n = 0; n < self->count; n++) {
         size_t i = self->mode == HISTORY_REVERSED ? self->count - 1 - n : n;
-        cw_record record = {sizeof record, 0, i + 1, self->records[i].body, self->records[i].length};
+        cw_record record = {sizeof record, 0, i + 1, self->records[i].entity, self->records[i].body, self->records[i].length};
         if (strcmp(self->records[i].entity, entity) != 0 && self->mode != HISTORY_OF_OTHERS)
             continue;
         if (self->mode == HISTORY_SEQ_0)
@@ -638,6 +638,7 @@ static void stores(void)
         {HISTORY_NO_SIZE, CW_STORE_DAMAGED, "a record without struct_size"},
         {HISTORY_HUGE_BODY, CW_STORE_DAMAGED, "a record of endless length"},
         {HISTORY_GARBAGE, CW_STORE_DAMAGED, "records that are none"},
+        {HISTORY_OF_OTHERS, CW_STORE_DAMAGED, "records of others"},
     };
     begin(WELL);
     expect(run(), CW_OK, "issued");
@@ -651,9 +652,9 @@ static void stores(void)
     program.mode = COMMIT_CALLS_PROCESS;
     expect(run(), CW_OK, "a store that frees the process that it serves");
     expect_true(program.inner == CW_REENTRANT, "CW_REENTRANT inside");
-    cw_record late = {sizeof late, 0, 1, NULL, 0};
-    program.take(program.taker, &late);
-    program.take(NULL, &late);
+    cw_record late = {sizeof late, 0, 1, "card/x", NULL, 0};
+    expect(program.take(program.taker, &late), CW_BAD_HANDLE, "a record that comes too late");
+    expect(program.take(NULL, &late), CW_NULL, "a record for nobody");
     expect(run(), CW_OK, "a record that comes too late is nobody's");
     program.mode = WELL;
     expect(run(), CW_OK, "issued");
@@ -684,7 +685,7 @@ static void orders(void)
     expect(cw_process_new_issue(&order, &process), status, what)
     REFUSED(order.struct_size = 8, CW_STRUCT_SIZE, "an order of 8 bytes");
     REFUSED(order.flags = 0x80, CW_BAD_VALUE, "unknown flags");
-    REFUSED(order.security_level = 2, CW_SECURITY_LEVEL, "unknown level");
+    REFUSED(order.security_level = 2, CW_BAD_SECURITY_LEVEL, "unknown level");
     REFUSED(order.challenge_policy = 9, CW_BAD_VALUE, "unknown policy");
     REFUSED(order.domain.length = 4, CW_BAD_VALUE, "a domain of 4 bytes");
     REFUSED(order.current_key_count = 0, CW_BAD_VALUE, "no keys");
@@ -895,7 +896,7 @@ static void processes(void)
                       .current_key_count = 1, .new_keys = &test_des, .new_key_count = 1};
     cw_ports with = {.struct_size = sizeof with, .session = program.session, .keys = program.keys, .journal = program.journal};
     check(cw_process_new_issue(&order, &process), "order");
-    expect(cw_process_run(process, &with), CW_SECURITY_LEVEL, "R-MAC and R-ENCRYPTION with SCP02");
+    expect(cw_process_run(process, &with), CW_BAD_SECURITY_LEVEL, "R-MAC and R-ENCRYPTION with SCP02");
     check(cw_process_free(process), "free");
     expect(run(), CW_OK, "a level that it has");
     end();
@@ -917,7 +918,7 @@ static void processes(void)
     end();
 
     begin(WELL);
-    expect(run_with(NULL, no_random), CW_CANCELLED, "no random bytes");
+    expect(run_with(NULL, no_random), CW_NO_RANDOM, "no random bytes");
     expect(run_with(NULL, some_random), CW_OK, "random bytes again");
     end();
 

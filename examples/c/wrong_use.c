@@ -217,8 +217,10 @@ static void channels(struct reader *reader, cw_keys *keys, const char *cap)
     candidate.scheme = CW_SCHEME_PBOC;
     expect(cw_session_open(session, keys, &options, NULL), CW_BAD_VALUE, "a scheme that opens no channel");
     candidate.scheme = CW_SCHEME_AS_IS;
+    options.security_level = 0;
+    expect(cw_session_open(session, keys, &options, NULL), CW_BAD_SECURITY_LEVEL, "a security level that was not set");
     options.security_level = 0x02;
-    expect(cw_session_open(session, keys, &options, NULL), CW_SECURITY_LEVEL, "an unknown security level");
+    expect(cw_session_open(session, keys, &options, NULL), CW_BAD_SECURITY_LEVEL, "an unknown security level");
     options.security_level = CW_SECURITY_C_MAC;
     options.domain.length = 17;
     expect(cw_session_open(session, keys, &options, NULL), CW_BAD_VALUE, "an AID of 17 bytes");
@@ -282,6 +284,7 @@ static void removal(cw_keys *keys)
     cw_error error;
     uint8_t atr[33];
     size_t length;
+    int32_t is_open = 1;
     int entries = 0;
 
     memset(&reader, 0, sizeof reader);
@@ -310,6 +313,9 @@ static void removal(cw_keys *keys)
     cw_last_error(&error);
     expect_true(error.in_doubt && strcmp(error.command, "GET STATUS") == 0, "the command, and that it is in doubt");
     expect(cw_session_list(reader.session, go_on, &entries, NULL), CW_CHANNEL_CLOSED, "listed all the same");
+    expect(cw_session_is_open(reader.session, &is_open), CW_OK, "asked whether it is open");
+    expect_true(is_open == 0, "a channel whose command got no answer is closed");
+    expect(cw_session_is_open(reader.session, NULL), CW_NULL, "nowhere to say whether it is open");
     expect(cw_session_reset(reader.session, atr, sizeof atr, &length), CW_OK, "reset");
     expect(cw_session_list(reader.session, go_on, &entries, NULL), CW_NOT_OPEN, "listed without opening again");
     expect(cw_session_open(reader.session, keys, &options, NULL), CW_OK, "opened again");

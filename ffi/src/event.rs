@@ -29,13 +29,13 @@ pub const CW_ROW_APPLICATION: u32 = 3;
 pub const CW_ROW_LOAD_FILE: u32 = 4;
 
 /// `cw_row.status`: of what is no application.
-pub const CW_APPLICATION_STATUS_NONE: u32 = 0;
+pub const CW_ROW_STATUS_NONE: u32 = 0;
 /// `cw_row.status`: on the card, without its own keys.
-pub const CW_APPLICATION_INSTALLED: u32 = 1;
+pub const CW_ROW_STATUS_INSTALLED: u32 = 1;
 /// `cw_row.status`: with the keys of the issuer.
-pub const CW_APPLICATION_ISSUED: u32 = 2;
+pub const CW_ROW_STATUS_ISSUED: u32 = 2;
 /// `cw_row.status`: issued, and use was reported.
-pub const CW_APPLICATION_USED: u32 = 3;
+pub const CW_ROW_STATUS_USED: u32 = 3;
 
 /// One object on the card.
 #[repr(C)]
@@ -45,7 +45,7 @@ pub struct cw_row {
     pub struct_size: u32,
     /// One of `CW_ROW_ISSUER_SECURITY_DOMAIN` to `CW_ROW_LOAD_FILE`.
     pub kind: u32,
-    /// One of `CW_APPLICATION_STATUS_NONE` to `CW_APPLICATION_USED`.
+    /// One of `CW_ROW_STATUS_NONE` to `CW_ROW_STATUS_USED`.
     pub status: u32,
     /// Life cycle state, 00 to FF; -1 where the card gives none.
     pub life_cycle: i32,
@@ -132,10 +132,10 @@ impl From<&ApplicationRow> for cw_row {
                 Kind::LoadFile => CW_ROW_LOAD_FILE,
             },
             status: match row.status {
-                None => CW_APPLICATION_STATUS_NONE,
-                Some(ApplicationStatus::Installed) => CW_APPLICATION_INSTALLED,
-                Some(ApplicationStatus::Issued) => CW_APPLICATION_ISSUED,
-                Some(ApplicationStatus::Used) => CW_APPLICATION_USED,
+                None => CW_ROW_STATUS_NONE,
+                Some(ApplicationStatus::Installed) => CW_ROW_STATUS_INSTALLED,
+                Some(ApplicationStatus::Issued) => CW_ROW_STATUS_ISSUED,
+                Some(ApplicationStatus::Used) => CW_ROW_STATUS_USED,
             },
             life_cycle: row.life_cycle.map_or(-1, |state| state.0.into()),
             aid: Some(row.aid).into(),

@@ -142,7 +142,7 @@ impl From<ChannelError> for Failure {
             ChannelError::Closed { .. } => CW_CHANNEL_CLOSED,
             ChannelError::TooLong { .. } => CW_COMMAND_TOO_LONG,
             ChannelError::Response { .. } => CW_BAD_PROTECTION,
-            ChannelError::Level { .. } => CW_SECURITY_LEVEL,
+            ChannelError::Level { .. } => CW_BAD_SECURITY_LEVEL,
             ChannelError::Command(_) => CW_BAD_APDU,
             // Commands and responses alternate inside one call.
             _ => CW_INTERNAL,
@@ -262,7 +262,7 @@ impl From<IssueError> for Failure {
             | IssueError::Locked { .. }
             | IssueError::OrderChanged { .. } => CW_CONTRADICTION,
             IssueError::NotListed { .. } | IssueError::NotProved { .. } => CW_NOT_PROVED,
-            IssueError::Level { .. } => CW_SECURITY_LEVEL,
+            IssueError::Level { .. } => CW_BAD_SECURITY_LEVEL,
             IssueError::NoDiversificationData | IssueError::NoSerialNumber { .. } => CW_CARD_FAULT,
             IssueError::NotIssued { .. } | IssueError::NotOnCard { .. } => CW_NOT_FOUND,
             IssueError::IssuerSecurityDomain { .. }

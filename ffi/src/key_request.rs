@@ -138,6 +138,8 @@ pub struct cw_key_answer {
     pub key_len: u32,
     /// Length of each session key, in bytes.
     pub session_key_len: u32,
+    /// Length of `card_challenge`, in bytes; 0 where none was asked for.
+    pub card_challenge_len: u32,
     /// S-ENC.
     pub session_enc: [u8; 32],
     /// S-MAC.
@@ -174,6 +176,7 @@ impl cw_key_answer {
             key_kind: 0,
             key_len: 0,
             session_key_len: 0,
+            card_challenge_len: 0,
             session_enc: [0; 32],
             session_mac: [0; 32],
             session_rmac: [0; 32],
@@ -206,7 +209,13 @@ impl cw_key_answer {
                 Ok(KeyAnswer::Session(SessionAnswer { keys: session(16, true, true)?, card_challenge: None }))
             }
             KeyRequest::Scp03Session { challenge, .. } if matches!(self.session_key_len, 16 | 24 | 32) => {
-                let challenge = challenge.as_ref().map(|asked| self.card_challenge[..asked.length.min(16)].to_vec());
+                let challenge = match challenge {
+                    Some(asked) if self.card_challenge_len as usize != asked.length => {
+                        return Err(KeyError::WrongAnswer);
+                    }
+                    Some(asked) => Some(self.card_challenge[..asked.length.min(16)].to_vec()),
+                    None => None,
+                };
                 let keys = session(self.session_key_len as usize, true, false)?;
                 Ok(KeyAnswer::Session(SessionAnswer { keys, card_challenge: challenge }))
             }
@@ -255,6 +264,7 @@ impl cw_key_answer {
                 }
                 let challenge = card_challenge.as_deref().unwrap_or_default();
                 out.card_challenge[..challenge.len()].copy_from_slice(challenge);
+                out.card_challenge_len = challenge.len() as u32;
             }
             KeyAnswer::Wrapped(wrapped) => {
                 out.key_kind = if wrapped.kind == KeyKind::Aes { CW_KEY_AES } else { CW_KEY_TDES };

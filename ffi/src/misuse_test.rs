@@ -223,6 +223,7 @@ impl Program {
                     let mut records: Vec<cw_record> = Vec::new();
                     for (seq, _, body) in self.records.iter().filter(|(_, of, _)| of == entity) {
                         let mut record: cw_record = zero();
+                        record.entity = question.entity;
                         (record.seq, record.body, record.body_len) = (*seq, body.as_ptr(), body.len());
                         records.push(record);
                     }
@@ -286,6 +287,8 @@ impl Program {
                     let mut records: Vec<cw_record> = Vec::new();
                     for (seq, _, body) in &self.records {
                         let mut record: cw_record = zero();
+                        // Also where it is another's.
+                        record.entity = question.entity;
                         (record.seq, record.body, record.body_len) = (*seq, body.as_ptr(), body.len());
                         match self.dice.below(20) {
                             0 => record.seq = self.dice.seq(),

@@ -15,7 +15,7 @@ use crate::keys::{self, cw_keys};
 use crate::plain::{self, Out, plain};
 use crate::random;
 use crate::session::{Session, cw_session};
-use crate::status::{CW_KEY_MISFIT, CW_KEY_NOT_FOUND, CW_SECURITY_LEVEL, cw_status};
+use crate::status::{CW_BAD_SECURITY_LEVEL, CW_KEY_MISFIT, CW_KEY_NOT_FOUND, cw_status};
 
 /// Key scheme: the key itself, in all three places of the set.
 pub const CW_SCHEME_AS_IS: u32 = 1;
@@ -29,8 +29,8 @@ pub const CW_SCHEME_KDF3: u32 = 4;
 /// Key scheme: PBOC, triple DES, with the serial number of an application or an issuer code; only in key requests.
 pub const CW_SCHEME_PBOC: u32 = 5;
 
-/// Security level: authentication only.
-pub const CW_SECURITY_AUTHENTICATED: u32 = 0x00;
+/// Security level: authentication only. Not 0, so that a level that was never set is refused.
+pub const CW_SECURITY_AUTHENTICATED: u32 = 0x100;
 /// Security level: C-MAC.
 pub const CW_SECURITY_C_MAC: u32 = 0x01;
 /// Security level: C-DECRYPTION and C-MAC.
@@ -42,12 +42,12 @@ pub const CW_SECURITY_C_DECRYPTION_R_MAC: u32 = 0x13;
 /// Security level: C-DECRYPTION, R-ENCRYPTION, C-MAC and R-MAC.
 pub const CW_SECURITY_FULL: u32 = 0x33;
 
-/// Card challenge: not looked at.
-pub const CW_CHALLENGE_IGNORE: u32 = 0;
+/// Card challenge: a card whose `i` promises the pseudo-random one and that gives another is refused.
+pub const CW_CHALLENGE_REQUIRE: u32 = 0;
 /// Card challenge: `cw_opened.challenge_verified` tells whether it is the pseudo-random one.
 pub const CW_CHALLENGE_REPORT: u32 = 1;
-/// Card challenge: a card whose `i` promises the pseudo-random one and that gives another is refused.
-pub const CW_CHALLENGE_REQUIRE: u32 = 2;
+/// Card challenge: not looked at.
+pub const CW_CHALLENGE_IGNORE: u32 = 2;
 
 /// At most so many candidates are taken.
 const MAX_CANDIDATES: usize = 64;
@@ -125,7 +125,7 @@ plain! {
 /// Selects a security domain and opens a secure channel to it: SELECT, INITIALIZE UPDATE and, only when one of the
 /// candidates fits the card's cryptogram, EXTERNAL AUTHENTICATE. A channel that was open before is given up.
 ///
-/// `out` may be NULL. A wrong argument (1xx, `CW_SECURITY_LEVEL` for an unknown one) leaves the session as it was; after any
+/// `out` may be NULL. A wrong argument (1xx, `CW_BAD_SECURITY_LEVEL` for an unknown one) leaves the session as it was; after any
 /// other error it has no channel. `CW_WRONG_KEYS` counts as one failure of this card: do not try key after key on a card,
 /// but give all that come into question as candidates of one call.
 #[unsafe(no_mangle)]
@@ -185,8 +185,17 @@ fn how(options: &cw_open_options) -> Result<OpenOptions, Failure> {
 }
 
 pub(crate) fn level(level: u32) -> Result<SecurityLevel, Failure> {
-    let known = u8::try_from(level).ok().and_then(SecurityLevel::new);
-    known.ok_or_else(|| Failure::new(CW_SECURITY_LEVEL, format!("security level {level:X} is not known")))
+    let known = match level {
+        CW_SECURITY_AUTHENTICATED => Some(SecurityLevel::AUTHENTICATED),
+        0 => {
+            return Err(Failure::new(
+                CW_BAD_SECURITY_LEVEL,
+                "security_level is 0: set it, CW_SECURITY_C_DECRYPTION say",
+            ));
+        }
+        level => u8::try_from(level).ok().and_then(SecurityLevel::new),
+    };
+    known.ok_or_else(|| Failure::new(CW_BAD_SECURITY_LEVEL, format!("security level {level:X} is not known")))
 }
 
 pub(crate) fn policy(policy: u32) -> Result<ChallengePolicy, Failure> {

@@ -452,7 +452,7 @@ fn random(ports: &cw_ports) -> Result<[u8; 8], Failure> {
     // SAFETY: a function of the type that the header asks for; the bytes live while it runs.
     match unsafe { fill(ports.user, bytes.as_mut_ptr(), bytes.len()) } {
         0 => Ok(bytes),
-        other => Err(Failure::new(CW_CANCELLED, format!("the callback for random bytes failed with {other}"))),
+        other => Err(Failure::new(CW_NO_RANDOM, format!("the callback for random bytes failed with {other}"))),
     }
 }
 
@@ -641,8 +641,8 @@ pub unsafe extern "system" fn cw_process_answer_committed(process: *mut cw_proce
 /// `CW_STORE_CONFLICT` to `CW_STORE_DAMAGED`.
 ///
 /// `reason` may be NULL: words for the error message, without a secret; it is looked at for `CW_TRANSPORT`, `CW_KEY_REFUSED`,
-/// `CW_KEY_UNAVAILABLE` and the journal. The process then ends or goes on as it must: ask for its next question. `CW_ASK_RANDOM` has
-/// no failure: free a process that gets no random bytes.
+/// `CW_KEY_UNAVAILABLE` and the journal. `CW_ASK_RANDOM` takes `CW_NO_RANDOM`. The process then ends or goes on as it must: ask for its
+/// next question.
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn cw_process_answer_failure(
     process: *mut cw_process,
@@ -690,6 +690,9 @@ pub unsafe extern "system" fn cw_process_answer_failure(
                 State::Asked(Ask::Commit(transaction)) if (CW_STORE_CONFLICT..=CW_STORE_DAMAGED).contains(&status) => {
                     let result = store::committed(transaction, status, 0, &reason);
                     inner.answer(Answer::Committed(result));
+                }
+                State::Asked(Ask::Random) if status == CW_NO_RANDOM => {
+                    inner.state = State::Failed(Failure::new(CW_NO_RANDOM, "the program has no random bytes"));
                 }
                 State::Asked(_) => return Err(unfit()),
                 _ => return inner.out_of_turn(),

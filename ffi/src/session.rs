@@ -80,6 +80,21 @@ pub unsafe extern "system" fn cw_session_close(session: *mut cw_session) -> cw_s
     })
 }
 
+/// Tells whether the session has an open secure channel: `*out` becomes 1 or 0. A channel whose last command got no answer, or one that
+/// does not verify, is closed.
+#[unsafe(no_mangle)]
+pub unsafe extern "system" fn cw_session_is_open(session: *mut cw_session, out: *mut i32) -> cw_status {
+    boundary(|| {
+        handle::with::<Session, _>(session as usize, |session| {
+            input::out(out, "out")?;
+            let is_open = session.opened.as_ref().is_some_and(|opened| opened.channel.is_open());
+            // SAFETY: not NULL and aligned; the header asks for a writable number.
+            unsafe { out.write(is_open.into()) };
+            Ok(())
+        })
+    })
+}
+
 /// Resets the card, which closes the secure channel, and gives the ATR; `capacity` must be at least 33.
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn cw_session_reset(

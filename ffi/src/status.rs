@@ -37,6 +37,9 @@ pub const CW_CANCELLED: cw_status = 111;
 /// An index is not below the number of elements.
 pub const CW_OUT_OF_RANGE: cw_status = 112;
 
+/// The generator that the caller brought gave no random bytes.
+pub const CW_NO_RANDOM: cw_status = 113;
+
 /// The card was taken out.
 pub const CW_CARD_REMOVED: cw_status = 201;
 /// The card was reset by somebody else.
@@ -80,7 +83,7 @@ pub const CW_CHANNEL_CLOSED: cw_status = 405;
 /// The command is too long to be protected.
 pub const CW_COMMAND_TOO_LONG: cw_status = 406;
 /// The security level is not possible with this protocol or card.
-pub const CW_SECURITY_LEVEL: cw_status = 407;
+pub const CW_BAD_SECURITY_LEVEL: cw_status = 407;
 /// There is no key of this name.
 pub const CW_KEY_NOT_FOUND: cw_status = 411;
 /// The key is for another algorithm, or has a length that its algorithm does not have.
@@ -143,10 +146,10 @@ macro_rules! names {
 
 const NAMES: &[(cw_status, &str)] = names! {
     CW_OK CW_NULL CW_BAD_HANDLE CW_BUSY CW_REENTRANT CW_BUFFER_TOO_SMALL CW_STRUCT_SIZE CW_BAD_UTF8 CW_BAD_VALUE
-    CW_BAD_APDU CW_BAD_LOAD_FILE CW_CANCELLED CW_OUT_OF_RANGE CW_CARD_REMOVED CW_CARD_RESET CW_NO_CARD CW_NO_READER
+    CW_BAD_APDU CW_BAD_LOAD_FILE CW_CANCELLED CW_OUT_OF_RANGE CW_NO_RANDOM CW_CARD_REMOVED CW_CARD_RESET CW_NO_CARD CW_NO_READER
     CW_NO_SERVICE CW_TIMEOUT CW_CARD_IN_USE CW_LINE_LOST CW_BAD_RESPONSE CW_RESPONSE_TOO_LONG CW_TRANSPORT CW_REFUSED
     CW_CARD_FAULT CW_UNSUPPORTED CW_NOT_OPEN CW_WRONG_KEYS CW_NO_KEYS CW_BAD_PROTECTION CW_CHANNEL_CLOSED
-    CW_COMMAND_TOO_LONG CW_SECURITY_LEVEL CW_KEY_NOT_FOUND CW_KEY_MISFIT CW_KEY_REFUSED CW_KEY_UNAVAILABLE
+    CW_COMMAND_TOO_LONG CW_BAD_SECURITY_LEVEL CW_KEY_NOT_FOUND CW_KEY_MISFIT CW_KEY_REFUSED CW_KEY_UNAVAILABLE
     CW_KEY_SERVICE CW_INTERRUPTED CW_QUARANTINED CW_LOCKED_OUT CW_OTHER_CARD CW_CONTRADICTION CW_NO_IDENTITY CW_NOT_FOUND
     CW_GUARDED CW_NOT_PROVED CW_OUT_OF_TURN CW_STORE_CONFLICT CW_STORE_BUSY CW_STORE_FULL CW_STORE_FAILED CW_STORE_IN_DOUBT
     CW_STORE_FILE CW_STORE_DAMAGED CW_INTERNAL CW_POISONED

@@ -23,6 +23,8 @@ pub struct cw_record {
     pub reserved: u32,
     /// Its number.
     pub seq: u64,
+    /// What `cw_entry.entity` was. A record of another entity than was asked for ends the call with `CW_STORE_DAMAGED`.
+    pub entity: *const c_char,
     /// The bytes that `cw_entry.body` had.
     pub body: *const u8,
     /// Length of `body`, in bytes.
@@ -78,11 +80,12 @@ pub struct cw_transaction {
 }
 
 /// Takes one record, which it copies; `taker` is what the library handed to `cw_history_fn`, and takes nothing when that has
-/// returned. A record that is wrong (out of order, too long) ends the call that needs the history.
-pub type cw_take_record_fn = Option<unsafe extern "system" fn(taker: *mut c_void, record: *const cw_record)>;
+/// returned. A record that is wrong (of another entity, out of order, too long) is refused with a status other than `CW_OK`, and ends
+/// the call that needs the history.
+pub type cw_take_record_fn =
+    Option<unsafe extern "system" fn(taker: *mut c_void, record: *const cw_record) -> cw_status>;
 
-/// Hands all records of an entity, and of no other, to `take`, in the order of their numbers; none is fine. A record does not say
-/// whose it is: one of another card is not always found out.
+/// Hands all records of an entity, and of no other, to `take`, in the order of their numbers; none is fine.
 ///
 /// Called by the thread that is in a call which uses the handle: by several at the same time when several threads use it. Returns
 /// `CW_OK`, or one of `CW_STORE_BUSY` to `CW_STORE_DAMAGED`. It does not throw and does not jump out; it may call this library,
@@ -248,7 +251,7 @@ struct Taken {
     failure: Option<Failure>,
 }
 
-unsafe extern "system" fn take(taker: *mut c_void, record: *const cw_record) {
+unsafe extern "system" fn take(taker: *mut c_void, record: *const cw_record) -> cw_status {
     boundary(|| {
         handle::view::<Taker, _>(taker as usize, |taker| {
             let failed = |_| Failure::new(CW_INTERNAL, "an earlier record failed inside the library");
@@ -259,7 +262,7 @@ unsafe extern "system" fn take(taker: *mut c_void, record: *const cw_record) {
             // SAFETY: the header asks for a struct of `struct_size` readable bytes, whose pointer is good for its length.
             unsafe { taken.records.push(record) }.inspect_err(|failure| taken.failure = Some(failure.clone()))
         })
-    });
+    })
 }
 
 /// Records of one entity, as they come from a program.
@@ -275,10 +278,16 @@ impl Records {
     }
 
     /// # Safety
-    /// `record` is NULL or points to a struct of `struct_size` readable bytes, whose pointer is good for its length.
+    /// `record` is NULL or points to a struct of `struct_size` readable bytes, whose pointer is good for its length and whose string
+    /// ends.
     pub(crate) unsafe fn push(&mut self, record: *const cw_record) -> Result<(), Failure> {
         // SAFETY: passed on.
         let record = unsafe { plain::read(record)? };
+        // SAFETY: passed on.
+        let entity = unsafe { crate::input::string(record.entity, "entity")? };
+        if entity != self.entity.as_str() {
+            return Err(Failure::value(format!("record {} is of another entity than {}", record.seq, self.entity)));
+        }
         let limit = cardwright_issuance::journal::MAX_BODY;
         // SAFETY: passed on.
         let body = unsafe { crate::input::bytes(record.body, record.body_len, limit, "body")? };

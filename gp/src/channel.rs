@@ -139,6 +139,12 @@ impl SecureChannel {
         plain.map_err(|fault: ResponseFault| ChannelError::Response { fault })
     }
 
+    /// Whether the channel can protect commands: it was not closed, and lost no response.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        !matches!(self.state, State::Closed(_))
+    }
+
     /// Closes the channel: the card was reset, or something else was selected.
     pub fn close(&mut self) {
         if !matches!(self.state, State::Closed(_)) {

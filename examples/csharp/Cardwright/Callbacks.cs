@@ -25,7 +25,7 @@ namespace Cardwright
     internal delegate int cw_progress_fn(IntPtr user, UIntPtr done, UIntPtr total);
 
     [UnmanagedFunctionPointer(CallingConvention.Winapi)]
-    internal delegate void cw_take_record_fn(IntPtr taker, IntPtr record);
+    internal delegate int cw_take_record_fn(IntPtr taker, IntPtr record);
 
     [UnmanagedFunctionPointer(CallingConvention.Winapi)]
     internal delegate int cw_history_fn(IntPtr user, IntPtr entity, cw_take_record_fn take, IntPtr taker);

@@ -29,22 +29,32 @@ namespace Cardwright
     /// <summary>One record of an entity.</summary>
     public sealed class JournalRecord
     {
-        /// <summary>A record with the number and the bytes that it was written with.</summary>
-        public JournalRecord(ulong seq, byte[] body)
+        /// <summary>A record with the number, the entity and the bytes that it was written with.</summary>
+        public JournalRecord(ulong seq, string entity, byte[] body)
         {
             Seq = seq;
+            Entity = Require.NotNull(entity, nameof(entity));
             Body = Require.NotNull(body, nameof(body));
         }
 
         /// <summary>Its number.</summary>
         public ulong Seq { get; }
 
+        /// <summary>What <see cref="JournalEntry.Entity"/> was. A record of another entity than was asked for ends the call.</summary>
+        public string Entity { get; }
+
         /// <summary>The bytes that <see cref="JournalEntry.Body"/> had.</summary>
         public byte[] Body { get; }
 
         internal cw_record ToNative(NativeScope scope)
         {
-            return new cw_record { seq = Seq, body = scope.Bytes(Body), body_len = NativeMemory.LengthOf(Body) };
+            return new cw_record
+            {
+                seq = Seq,
+                entity = scope.Bytes(Utf8.WithNul(Entity)),
+                body = scope.Bytes(Body),
+                body_len = NativeMemory.LengthOf(Body),
+            };
         }
     }
 
@@ -124,7 +134,8 @@ namespace Cardwright
             {
                 foreach (JournalRecord record in Require.Given(store.History(Utf8.Read(entity)), "the store"))
                     using (NativeScope scope = new NativeScope())
-                        take(taker, scope.In(record.ToNative(scope)));
+                        if (take(taker, scope.In(record.ToNative(scope))) != (int)Status.Ok)
+                            break;
             });
         }
 

@@ -41,7 +41,7 @@ namespace Cardwright
                 Array.Clear(secret, 0, secret.Length);
         }
 
-        internal static KeyAnswer FromNative(IntPtr from, int challengeLength)
+        internal static KeyAnswer FromNative(IntPtr from)
         {
             cw_key_answer native = NativeMemory.Read<cw_key_answer>(from);
             try
@@ -54,7 +54,7 @@ namespace Cardwright
                     SessionMac = NativeMemory.Take(native.session_mac, native.session_key_len),
                     SessionRmac = NativeMemory.Take(native.session_rmac, native.session_key_len),
                     SessionDek = NativeMemory.Take(native.session_dek, native.session_key_len),
-                    CardChallenge = NativeMemory.Take(native.card_challenge, (ulong)challengeLength),
+                    CardChallenge = NativeMemory.Take(native.card_challenge, native.card_challenge_len),
                     Kcv = native.kcv,
                     Output = NativeMemory.Take(native.output, native.output_len),
                 };
@@ -82,6 +82,7 @@ namespace Cardwright
             Put(to, nameof(cw_key_answer.kcv), Kcv, 3);
             Put(to, nameof(cw_key_answer.output), Output, 256);
             Put(to, nameof(cw_key_answer.session_key_len), SessionEnc.Length);
+            Put(to, nameof(cw_key_answer.card_challenge_len), CardChallenge.Length);
             Put(to, nameof(cw_key_answer.output_len), Output.Length);
             Put(to, nameof(cw_key_answer.key_len), KeyLength);
             Put(to, nameof(cw_key_answer.key_kind), (int)KeyKind.GetValueOrDefault());

@@ -45,7 +45,7 @@ namespace Cardwright
             {
                 IntPtr room = scope.Room<cw_key_answer>();
                 Callback.Check(Native.cw_keys_answer(Handle, request.ToNative(scope), room));
-                return KeyAnswer.FromNative(room, request.ChallengeLength);
+                return KeyAnswer.FromNative(room);
             }
         }
 

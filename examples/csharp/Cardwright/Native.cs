@@ -51,6 +51,9 @@ namespace Cardwright
         internal static extern int cw_session_close(SessionHandle session);
 
         [DllImport(Library, CallingConvention = Convention)]
+        internal static extern int cw_session_is_open(SessionHandle session, out int is_open);
+
+        [DllImport(Library, CallingConvention = Convention)]
         internal static extern int cw_session_reset(SessionHandle session, byte[] atr, UIntPtr capacity, out UIntPtr atr_len);
 
         [DllImport(Library, CallingConvention = Convention)]

@@ -7,7 +7,7 @@ namespace Cardwright
     public enum SecurityLevel
     {
         /// <summary>Authentication only.</summary>
-        Authenticated = 0x00,
+        Authenticated = 0x100,
 
         /// <summary>C-MAC.</summary>
         CMac = 0x01,
@@ -28,14 +28,14 @@ namespace Cardwright
     /// <summary>What is done with the card challenge.</summary>
     public enum ChallengePolicy
     {
-        /// <summary>It is not looked at.</summary>
-        Ignore = 0,
+        /// <summary>A card whose <c>i</c> promises the pseudo-random one and that gives another is refused.</summary>
+        Require = 0,
 
         /// <summary><see cref="OpenedChannel.ChallengeVerified"/> tells whether it is the pseudo-random one.</summary>
         Report = 1,
 
-        /// <summary>A card whose <c>i</c> promises the pseudo-random one and that gives another is refused.</summary>
-        Require = 2,
+        /// <summary>It is not looked at.</summary>
+        Ignore = 2,
     }
 
     /// <summary>How a secure channel is to be opened.</summary>

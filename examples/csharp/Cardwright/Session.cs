@@ -132,6 +132,17 @@ namespace Cardwright
             Callback.Check(Native.cw_session_close(Handle));
         }
 
+        /// <summary>Whether there is an open secure channel. One whose last command got no answer, or one that does not verify, is
+        /// closed.</summary>
+        public bool IsOpen
+        {
+            get
+            {
+                Callback.Check(Native.cw_session_is_open(Handle, out int isOpen));
+                return isOpen != 0;
+            }
+        }
+
         /// <summary>Reads the registry in the open channel.</summary>
         public Registry List()
         {

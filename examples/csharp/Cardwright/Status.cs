@@ -43,6 +43,9 @@ namespace Cardwright
         /// <summary>An index is not below the number of elements.</summary>
         OutOfRange = 112,
 
+        /// <summary>The generator that the caller brought gave no random bytes.</summary>
+        NoRandom = 113,
+
         /// <summary>The card was taken out.</summary>
         CardRemoved = 201,
 
@@ -105,7 +108,7 @@ namespace Cardwright
         CommandTooLong = 406,
 
         /// <summary>The security level is not possible with this protocol or card.</summary>
-        SecurityLevel = 407,
+        BadSecurityLevel = 407,
 
         /// <summary>There is no key of this name.</summary>
         KeyNotFound = 411,

@@ -203,6 +203,7 @@ namespace Cardwright
         public uint key_kind;
         public uint key_len;
         public uint session_key_len;
+        public uint card_challenge_len;
         [MarshalAs(UnmanagedType.ByValArray, SizeConst = 32)]
         public byte[] session_enc;
         [MarshalAs(UnmanagedType.ByValArray, SizeConst = 32)]
@@ -341,6 +342,7 @@ namespace Cardwright
         public uint struct_size;
         public uint reserved;
         public ulong seq;
+        public IntPtr entity;
         public IntPtr body;
         public UIntPtr body_len;
     }

@@ -11,7 +11,7 @@ using Cardwright;
 internal sealed class FileStore : IJournalStore
 {
     private readonly string path;
-    private readonly List<KeyValuePair<string, JournalRecord>> records = new List<KeyValuePair<string, JournalRecord>>();
+    private readonly List<JournalRecord> records = new List<JournalRecord>();
 
     internal FileStore(string path)
     {
@@ -26,13 +26,13 @@ internal sealed class FileStore : IJournalStore
         {
             string[] columns = line.Split(' ');
             ulong seq = ulong.Parse(columns[0], CultureInfo.InvariantCulture);
-            records.Add(new KeyValuePair<string, JournalRecord>(columns[1], new JournalRecord(seq, Hex.Read(columns[2]))));
+            records.Add(new JournalRecord(seq, columns[1], Hex.Read(columns[2])));
         }
     }
 
     public IEnumerable<JournalRecord> History(string entity)
     {
-        return records.Where(one => one.Key == entity).Select(one => one.Value);
+        return records.Where(one => one.Entity == entity);
     }
 
     public ulong Commit(Transaction transaction)
@@ -43,14 +43,14 @@ internal sealed class FileStore : IJournalStore
             if ((last == null ? 0 : last.Seq) != expectation.LastSeq)
                 throw new CardwrightException(Status.StoreConflict, "another program wrote to this card's record");
         }
-        ulong first = records.Count == 0 ? 1 : records.Last().Value.Seq + 1;
+        ulong first = records.Count == 0 ? 1 : records.Last().Seq + 1;
         ulong seq = first;
         StringBuilder lines = new StringBuilder();
-        List<KeyValuePair<string, JournalRecord>> added = new List<KeyValuePair<string, JournalRecord>>();
+        List<JournalRecord> added = new List<JournalRecord>();
         foreach (JournalEntry entry in transaction.Entries)
         {
             lines.Append(seq).Append(' ').Append(entry.Entity).Append(' ').Append(Hex.Write(entry.Body)).Append('\n');
-            added.Add(new KeyValuePair<string, JournalRecord>(entry.Entity, new JournalRecord(seq++, entry.Body)));
+            added.Add(new JournalRecord(seq++, entry.Entity, entry.Body));
         }
         byte[] bytes = Encoding.ASCII.GetBytes(lines.ToString());
         using (FileStream file = new FileStream(path, FileMode.Append))

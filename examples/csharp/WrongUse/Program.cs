@@ -206,7 +206,7 @@ internal static class Program
             Fails("opened with a key that is not there", Status.KeyNotFound, () => session.Open(keys, Options("nobody")));
             OpenOptions odd = Options("test");
             odd.Level = (SecurityLevel)0x02;
-            Fails("an unknown security level", Status.SecurityLevel, () => session.Open(keys, odd));
+            Fails("an unknown security level", Status.BadSecurityLevel, () => session.Open(keys, odd));
             OpenOptions shortChallenge = Options("test");
             shortChallenge.HostChallenge = new byte[7];
             Throws<ArgumentException>("a host challenge of 7 bytes", () => session.Open(keys, shortChallenge));
@@ -377,7 +377,7 @@ internal static class Program
             ulong first = (ulong)records.Count + 1;
             foreach (JournalEntry entry in transaction.Entries)
                 records.Add(new KeyValuePair<string, JournalRecord>(
-                    entry.Entity, new JournalRecord((ulong)records.Count + 1, entry.Body)));
+                    entry.Entity, new JournalRecord((ulong)records.Count + 1, entry.Entity, entry.Body)));
             return first;
         }
     }

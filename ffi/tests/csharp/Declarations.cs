@@ -24,7 +24,7 @@ internal static class Declarations
         { typeof(StoreEncryption), "CW_ENCRYPTION_" },
         { typeof(EventKind), "CW_EVENT_" },
         { typeof(RowKind), "CW_ROW_" },
-        { typeof(ApplicationStatus), "CW_APPLICATION_" },
+        { typeof(ApplicationStatus), "CW_ROW_STATUS_" },
         { typeof(QuestionKind), "CW_ASK_" },
         { typeof(Share), "CW_SHARE_" },
         { typeof(Protocol), "CW_PROTOCOL_" },
@@ -79,7 +79,7 @@ internal static class Declarations
     private static string NameOf(Type type, object value)
     {
         if (type == typeof(ApplicationStatus) && (int)value == 0)
-            return "CW_APPLICATION_STATUS_NONE";
+            return "CW_ROW_STATUS_NONE";
         return Enums[type] + Regex.Replace(value.ToString(), "(?<!^)([A-Z])", "_$1").ToUpperInvariant();
     }
 }
