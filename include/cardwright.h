@@ -8,9 +8,8 @@
  *
  * Handles. cw_session, cw_keys, cw_load_file, cw_journal, cw_process and cw_reader_watcher are opaque. What a function gave
  * through `out` is ended by the _free of its type, once; _free(NULL) is fine. A handle is no address: one that was freed,
- * made up or of another type is found out and answered
- * with CW_BAD_HANDLE. Any thread may use a handle, one at a time: a second one gets CW_BUSY and may try again. A handle
- * whose callback calls back gets CW_REENTRANT.
+ * made up or of another type is found out and answered with CW_BAD_HANDLE. Any thread may use a handle, one at a time: a
+ * second one gets CW_BUSY and may try again. A handle whose callback calls back gets CW_REENTRANT.
  *
  * Structs begin with struct_size, so that they can grow: set it to sizeof of the struct, and all you do not use to zero.
  * A library that knows fewer fields ignores the others; one that knows more takes them as zero. cw_aid does not grow.
@@ -19,8 +18,8 @@
  * library that is newer than your header has them farther apart than sizeof says.
  *
  * Pointers. What is handed in is not kept when the function has returned, except callbacks and their `user`. Pointers must
- * be good for the length that goes with them; a NULL with length 0 is fine. Strings are
- * UTF-8, end with a NUL and have at most 1023 bytes.
+ * be good for the length that goes with them; a NULL with length 0 is fine. Strings are UTF-8, end with a NUL and have at
+ * most 1023 bytes.
  *
  * Callbacks are called only while a call that needs them is under way, by the thread of that call. They return; they do
  * not throw and do not longjmp.
@@ -37,7 +36,7 @@
  * To issue a card so that it is finished by the next run wherever it is torn out, or the program killed: cw_keys, cw_session and
  * cw_load_file as above, cw_journal_open, cw_process_new_issue (after that the load file may be freed), cw_process_run,
  * cw_process_report, cw_process_free. On CW_INTERRUPTED put the same card back and begin with cw_process_new_issue again.
- * Begin all structs as zero, but then name the security level and the challenge policy: zero is the weakest of both.
+ * Begin all structs as zero and name the security level: 0 is refused, and of all other choices 0 is the safe or usual one.
  */
 
 
@@ -568,8 +567,8 @@ typedef struct cw_error {
    */
   uint16_t sw;
   /*
-   1: the card may have executed the command, or a part of it, all the same. Find out before you repeat it. 0: it did
-   not, or it answered.
+   1: the answer to the command is missing or worthless, and the card may have executed it, wholly or in part: find out before
+   you repeat it. 0: the card did not get it, or answered it as `sw` says.
    */
   uint8_t in_doubt;
   /*
@@ -702,7 +701,8 @@ typedef struct cw_answer {
 typedef cw_status (CW_CALL *cw_transmit_fn)(void *user, const uint8_t *command, size_t command_len, struct cw_answer *answer);
 
 /*
- Resets the card and gives its ATR. All else as for `cw_transmit_fn`.
+ Resets the card, which closes what was open on it, and gives its ATR, at most 33 bytes. Must not be NULL in a `cw_transport`; called
+ by `cw_session_reset` and at the beginning of each issuing process. All else as for `cw_transmit_fn`.
  */
 typedef cw_status (CW_CALL *cw_reset_fn)(void *user, struct cw_answer *answer);
 
@@ -1218,7 +1218,8 @@ typedef struct cw_open_options {
    */
   size_t candidate_count;
   /*
-   Security domain to select; length 0 for the issuer security domain.
+   Security domain to select; length 0 for the issuer security domain: the card's own choice and, where the card refuses a SELECT
+   without an AID, A000000151000000, A0000001510000, A000000003000000 and A000000018434D00.
    */
   struct cw_aid domain;
   /*

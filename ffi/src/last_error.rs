@@ -29,8 +29,8 @@ pub struct cw_error {
     pub status: cw_status,
     /// SW1-SW2 with which the card refused; 0 where none did.
     pub sw: u16,
-    /// 1: the card may have executed the command, or a part of it, all the same. Find out before you repeat it. 0: it did
-    /// not, or it answered.
+    /// 1: the answer to the command is missing or worthless, and the card may have executed it, wholly or in part: find out before
+    /// you repeat it. 0: the card did not get it, or answered it as `sw` says.
     pub in_doubt: u8,
     /// Zero.
     pub reserved: [u8; 5],

@@ -84,7 +84,8 @@ pub struct cw_open_options {
     pub candidates: *const cw_key_candidate,
     /// Number of candidates, 1 to 64.
     pub candidate_count: usize,
-    /// Security domain to select; length 0 for the issuer security domain.
+    /// Security domain to select; length 0 for the issuer security domain: the card's own choice and, where the card refuses a SELECT
+    /// without an AID, A000000151000000, A0000001510000, A000000003000000 and A000000018434D00.
     pub domain: cw_aid,
     /// Key version to ask for; 0 leaves the choice to the card.
     pub kvn: u8,

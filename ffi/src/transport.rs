@@ -54,7 +54,8 @@ pub type cw_transmit_fn = Option<
     ) -> cw_status,
 >;
 
-/// Resets the card and gives its ATR. All else as for `cw_transmit_fn`.
+/// Resets the card, which closes what was open on it, and gives its ATR, at most 33 bytes. Must not be NULL in a `cw_transport`; called
+/// by `cw_session_reset` and at the beginning of each issuing process. All else as for `cw_transmit_fn`.
 pub type cw_reset_fn = Option<unsafe extern "system" fn(user: *mut c_void, answer: *mut cw_answer) -> cw_status>;
 
 /// A way to a card: a reader, a line, another library, as callbacks.
