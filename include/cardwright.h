@@ -235,6 +235,11 @@
 #define CW_SCHEME_PBOC 5
 
 /*
+ Key scheme: VISA, triple DES.
+ */
+#define CW_SCHEME_VISA 6
+
+/*
  Security level: authentication only. Not 0, so that a level that was never set is refused.
  */
 #define CW_SECURITY_AUTHENTICATED 0x100
@@ -958,7 +963,7 @@ typedef struct cw_key_derivation {
    */
   uint32_t struct_size;
   /*
-   `CW_SCHEME_EMV`, `CW_SCHEME_VISA2`, `CW_SCHEME_KDF3` or `CW_SCHEME_PBOC`.
+   `CW_SCHEME_EMV`, `CW_SCHEME_VISA2`, `CW_SCHEME_KDF3`, `CW_SCHEME_VISA` or `CW_SCHEME_PBOC`.
    */
   uint32_t scheme;
   /*
@@ -1164,6 +1169,32 @@ typedef struct cw_key_service {
    */
   void *user;
 } cw_key_service;
+
+/*
+ One part of a key, which tells nothing of the key alone.
+ */
+typedef struct cw_key_component {
+  /*
+   Set it to `sizeof(cw_key_component)`.
+   */
+  uint32_t struct_size;
+  /*
+   Its check value, computed as for a key.
+   */
+  uint8_t kcv[3];
+  /*
+   Zero.
+   */
+  uint8_t reserved;
+  /*
+   The bytes.
+   */
+  const uint8_t *value;
+  /*
+   Number of bytes: those of the key.
+   */
+  size_t value_len;
+} cw_key_component;
 
 /*
  A key set that the card may hold.
@@ -2473,6 +2504,25 @@ cw_status CW_CALL cw_keys_add(struct cw_keys *keys,
                       uint32_t key_kind,
                       const uint8_t *value,
                       size_t value_len);
+
+/*
+ Adds a key put together from two or three components (exclusive or). Each component and the key are checked against their check
+ values; one that does not fit is told with its number, and nothing is added: `CW_KEY_MISFIT`.
+ */
+cw_status CW_CALL cw_keys_add_components(struct cw_keys *keys,
+                                 const char *name,
+                                 uint32_t key_kind,
+                                 const struct cw_key_component *components,
+                                 size_t count,
+                                 const uint8_t *kcv);
+
+/*
+ Adds the keys of a text, all or none: a line is NAME KIND KEY CHECK-VALUE, such as "issuer AES 4041..4F 504A77"; the kind is DES or
+ AES, `#` begins a remark. A line that does not fit is told by its number: `CW_KEY_MISFIT`. Wipe the text afterwards.
+ */
+cw_status CW_CALL cw_keys_add_text(struct cw_keys *keys,
+                           const uint8_t *text,
+                           size_t length);
 
 /*
  Wipes and frees the keys; NULL is fine. Sessions that were opened with them go on.

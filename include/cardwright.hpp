@@ -209,6 +209,11 @@ public:
     {
         detail::check(cw_keys_add(get(), name.c_str(), kind, detail::pointer(value), value.size()));
     }
+    /* Keys of a text with check values, all or none; see cw_keys_add_text. */
+    void add_text(const std::string &text)
+    {
+        detail::check(cw_keys_add_text(get(), reinterpret_cast<const std::uint8_t *>(text.data()), text.size()));
+    }
     cw_status answer(const cw_key_request &request, cw_key_answer &answer) noexcept
     {
         return cw_keys_answer(get(), &request, &answer);

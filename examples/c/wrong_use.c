@@ -163,6 +163,29 @@ static void handles(cw_session *session, cw_keys *keys)
     expect_true(cw_last_error(NULL) == CW_NULL, "CW_NULL for nowhere to put the last error");
 }
 
+static void intake(cw_keys *keys)
+{
+    static const char good[] = "# a remark\nfile AES 404142434445464748494A4B4C4D4E4F 504A77\n";
+    static const char bad[] = "file2 AES 404142434445464748494A4B4C4D4E4F 504A78\n";
+    static const uint8_t first[16] = {0x01, 0x02}, second[16] = {0x41, 0x43};
+    static const uint8_t kcv[3] = {0x12, 0x34, 0x56};
+    cw_key_component parts[2];
+    memset(parts, 0, sizeof parts);
+    parts[0].struct_size = parts[1].struct_size = sizeof *parts;
+    parts[0].value = first;
+    parts[1].value = second;
+    parts[0].value_len = parts[1].value_len = 16;
+    expect(cw_keys_add_text(keys, (const uint8_t *)good, sizeof good - 1), CW_OK, "keys of a text");
+    expect(cw_keys_add_text(keys, (const uint8_t *)bad, sizeof bad - 1), CW_KEY_MISFIT, "a wrong check value in it");
+    expect(cw_keys_add_text(keys, (const uint8_t *)"\xFF", 1), CW_BAD_UTF8, "a text that is not UTF-8");
+    expect(cw_keys_add_text(keys, NULL, 5), CW_NULL, "no text");
+    expect(cw_keys_add_text(keys, NULL, 0), CW_OK, "an empty text");
+    expect(cw_keys_add_components(keys, "parts", CW_KEY_AES, parts, 2, kcv), CW_KEY_MISFIT, "a component that does not fit");
+    expect(cw_keys_add_components(keys, "parts", CW_KEY_AES, parts, 1, kcv), CW_BAD_VALUE, "one component");
+    expect(cw_keys_add_components(keys, "parts", CW_KEY_AES, NULL, 2, kcv), CW_NULL, "no components");
+    expect(cw_keys_add_components(keys, "parts", CW_KEY_AES, parts, 2, NULL), CW_NULL, "no check value");
+}
+
 static void key_service(cw_keys *keys)
 {
     static const uint8_t value[16] = {1};
@@ -175,6 +198,7 @@ static void key_service(cw_keys *keys)
     expect(cw_keys_add(keys, "x", CW_KEY_AES, value, 15), CW_KEY_MISFIT, "a key of 15 bytes");
     expect(cw_keys_add(keys, "x", CW_KEY_AES, value, (size_t)-1), CW_BAD_VALUE, "a huge key");
     expect(cw_keys_add(keys, "wrong", CW_KEY_AES, value, 16), CW_OK, "a key that the card does not have");
+    intake(keys);
 }
 
 static void channels(struct reader *reader, cw_keys *keys, const char *cap)

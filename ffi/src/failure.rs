@@ -8,7 +8,7 @@ use cardwright_gp::{CardFault, ChannelError, Error, LoadFileError};
 use cardwright_issuance::job::JobError;
 use cardwright_issuance::remote::IssueError;
 use cardwright_issuance::store::{Place, StoreError};
-use cardwright_keys::KeyError;
+use cardwright_keys::{IntakeError, KeyError};
 
 use crate::status::*;
 
@@ -112,6 +112,15 @@ impl From<KeyError> for Failure {
             _ => CW_KEY_SERVICE,
         };
         Self::new(status, error.to_string())
+    }
+}
+
+impl From<IntakeError> for Failure {
+    fn from(error: IntakeError) -> Self {
+        match error {
+            IntakeError::Key(error) => error.into(),
+            error => Self::new(CW_KEY_MISFIT, error.to_string()),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::failure::Failure;
 use crate::input;
 use crate::keys::{CW_KEY_AES, CW_KEY_TDES};
-use crate::open::{CW_SCHEME_EMV, CW_SCHEME_KDF3, CW_SCHEME_PBOC, CW_SCHEME_VISA2};
+use crate::open::{CW_SCHEME_EMV, CW_SCHEME_KDF3, CW_SCHEME_PBOC, CW_SCHEME_VISA, CW_SCHEME_VISA2};
 use crate::plain::{self, plain};
 
 /// `cw_key_request.operation`: session keys of SCP02 (GPCS 2.3.1 E.4.1).
@@ -63,7 +63,7 @@ const MAX_STEPS: usize = 8;
 pub struct cw_key_derivation {
     /// `sizeof(cw_key_derivation)`.
     pub struct_size: u32,
-    /// `CW_SCHEME_EMV`, `CW_SCHEME_VISA2`, `CW_SCHEME_KDF3` or `CW_SCHEME_PBOC`.
+    /// `CW_SCHEME_EMV`, `CW_SCHEME_VISA2`, `CW_SCHEME_KDF3`, `CW_SCHEME_VISA` or `CW_SCHEME_PBOC`.
     pub scheme: u32,
     /// Which key of the set comes out: 1 Key-ENC, 2 Key-MAC, 3 Key-DEK; 0 for PBOC.
     pub purpose: u32,
@@ -413,6 +413,7 @@ fn step_in_c(step: &Diversification) -> Result<cw_key_derivation, KeyError> {
         Diversification::Emv { kdd, purpose } => (CW_SCHEME_EMV, *purpose as u32, kdd),
         Diversification::Visa2 { kdd, purpose } => (CW_SCHEME_VISA2, *purpose as u32, kdd),
         Diversification::Kdf3 { kdd, purpose } => (CW_SCHEME_KDF3, *purpose as u32, kdd),
+        Diversification::Visa { kdd, purpose } => (CW_SCHEME_VISA, *purpose as u32, kdd),
         _ => return Err(KeyError::Unsupported),
     };
     let mut factor = [0; 16];
@@ -517,6 +518,7 @@ fn read_step(step: &cw_key_derivation) -> Result<Diversification, Failure> {
         CW_SCHEME_EMV => Diversification::Emv { kdd: exactly(factor, "factor")?, purpose: purpose()? },
         CW_SCHEME_VISA2 => Diversification::Visa2 { kdd: exactly(factor, "factor")?, purpose: purpose()? },
         CW_SCHEME_KDF3 => Diversification::Kdf3 { kdd: exactly(factor, "factor")?, purpose: purpose()? },
+        CW_SCHEME_VISA => Diversification::Visa { kdd: exactly(factor, "factor")?, purpose: purpose()? },
         other => return Err(Failure::value(format!("key scheme {other} is not known"))),
     })
 }

@@ -2,15 +2,17 @@
 
 use std::ffi::c_char;
 
-use cardwright_keys::{KeyAnswer, KeyError, KeyKind, KeyRequest, KeyService, SoftwareKeys};
+use cardwright_keys::{
+    KeyAnswer, KeyCheckValue, KeyComponent, KeyError, KeyKind, KeyRequest, KeyService, SoftwareKeys, combine,
+};
 
 use crate::boundary::boundary;
 use crate::failure::Failure;
 use crate::handle::{self, Object};
 use crate::input;
 use crate::key_service::{ProgramKeys, cw_key_service};
-use crate::plain;
-use crate::status::cw_status;
+use crate::plain::{self, plain};
+use crate::status::{CW_BAD_UTF8, cw_status};
 
 /// Key kind: DES with 8 bytes, triple DES with 16.
 pub const CW_KEY_TDES: u32 = 1;
@@ -105,12 +107,82 @@ pub unsafe extern "system" fn cw_keys_add(
             let kind = kind(key_kind)?;
             // SAFETY: the header asks for `value_len` readable bytes.
             let value = unsafe { input::bytes(value, value_len, 32, "value")? };
-            match keys {
-                Keys::Software(keys) => Ok(keys.insert(name, kind, value)?),
-                Keys::Program(_) => Err(Failure::value("keys: the program's own key service takes no keys here")),
-            }
+            Ok(software(keys)?.insert(name, kind, value)?)
         })
     })
+}
+
+/// One part of a key, which tells nothing of the key alone.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct cw_key_component {
+    /// Set it to `sizeof(cw_key_component)`.
+    pub struct_size: u32,
+    /// Its check value, computed as for a key.
+    pub kcv: [u8; 3],
+    /// Zero.
+    pub reserved: u8,
+    /// The bytes.
+    pub value: *const u8,
+    /// Number of bytes: those of the key.
+    pub value_len: usize,
+}
+
+plain! { cw_key_component: size_of::<cw_key_component>(); }
+
+/// Adds a key put together from two or three components (exclusive or). Each component and the key are checked against their check
+/// values; one that does not fit is told with its number, and nothing is added: `CW_KEY_MISFIT`.
+#[unsafe(no_mangle)]
+pub unsafe extern "system" fn cw_keys_add_components(
+    keys: *mut cw_keys,
+    name: *const c_char,
+    key_kind: u32,
+    components: *const cw_key_component,
+    count: usize,
+    kcv: *const u8,
+) -> cw_status {
+    boundary(|| {
+        handle::with::<Keys, _>(keys as usize, |keys| {
+            // SAFETY: the header asks for a NUL-terminated string.
+            let name = unsafe { input::string(name, "name")? };
+            let kind = kind(key_kind)?;
+            // SAFETY: the header asks for `count` structs of the `struct_size` of the first.
+            let structs = unsafe { plain::read_all(components, count, 2..=3, "components")? };
+            // SAFETY: the header asks for three readable bytes.
+            let kcv = unsafe { input::bytes(kcv, 3, 3, "kcv")? };
+            let mut parts = Vec::with_capacity(structs.len());
+            for part in &structs {
+                // SAFETY: the header asks for `value_len` readable bytes.
+                let value = unsafe { input::bytes(part.value, part.value_len, 32, "value")? };
+                parts.push(KeyComponent::new(value, KeyCheckValue(part.kcv)));
+            }
+            let key = combine(kind, &parts, KeyCheckValue([kcv[0], kcv[1], kcv[2]]))?;
+            Ok(software(keys)?.insert(name, kind, key.expose_bytes())?)
+        })
+    })
+}
+
+/// Adds the keys of a text, all or none: a line is NAME KIND KEY CHECK-VALUE, such as "issuer AES 4041..4F 504A77"; the kind is DES or
+/// AES, `#` begins a remark. A line that does not fit is told by its number: `CW_KEY_MISFIT`. Wipe the text afterwards.
+#[unsafe(no_mangle)]
+pub unsafe extern "system" fn cw_keys_add_text(keys: *mut cw_keys, text: *const u8, length: usize) -> cw_status {
+    /// Far more than the keys of an issuer.
+    const MAX_TEXT: usize = 1 << 20;
+    boundary(|| {
+        handle::with::<Keys, _>(keys as usize, |keys| {
+            // SAFETY: the header asks for `length` readable bytes.
+            let text = unsafe { input::bytes(text, length, MAX_TEXT, "text")? };
+            let text = std::str::from_utf8(text).map_err(|_| Failure::new(CW_BAD_UTF8, "text is not UTF-8"))?;
+            Ok(software(keys)?.insert_file(text)?)
+        })
+    })
+}
+
+fn software(keys: &mut Keys) -> Result<&mut SoftwareKeys, Failure> {
+    match keys {
+        Keys::Software(keys) => Ok(keys),
+        Keys::Program(_) => Err(Failure::value("keys: the program's own key service takes no keys here")),
+    }
 }
 
 /// Wipes and frees the keys; NULL is fine. Sessions that were opened with them go on.

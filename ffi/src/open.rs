@@ -29,6 +29,9 @@ pub const CW_SCHEME_KDF3: u32 = 4;
 /// Key scheme: PBOC, triple DES, with the serial number of an application or an issuer code; only in key requests.
 pub const CW_SCHEME_PBOC: u32 = 5;
 
+/// Key scheme: VISA, triple DES.
+pub const CW_SCHEME_VISA: u32 = 6;
+
 /// Security level: authentication only. Not 0, so that a level that was never set is refused.
 pub const CW_SECURITY_AUTHENTICATED: u32 = 0x100;
 /// Security level: C-MAC.
@@ -235,13 +238,14 @@ pub(crate) unsafe fn candidate(candidate: &cw_key_candidate) -> Result<KeyCandid
         CW_SCHEME_EMV => KeyScheme::Emv,
         CW_SCHEME_VISA2 => KeyScheme::Visa2,
         CW_SCHEME_KDF3 => KeyScheme::Kdf3,
+        CW_SCHEME_VISA => KeyScheme::Visa,
         CW_SCHEME_PBOC => return Err(Failure::value("scheme: PBOC keys open no secure channel")),
         other => return Err(Failure::value(format!("key scheme {other} is not known"))),
     };
     let kvn = u8::try_from(candidate.kvn).map_err(|_| Failure::value("kvn is at most 255"))?;
     let kind = keys::kind(candidate.key_kind)?;
     let wanted = match scheme {
-        KeyScheme::Emv | KeyScheme::Visa2 => KeyKind::Tdes,
+        KeyScheme::Emv | KeyScheme::Visa2 | KeyScheme::Visa => KeyKind::Tdes,
         KeyScheme::Kdf3 => KeyKind::Aes,
         _ => kind,
     };

@@ -25,6 +25,7 @@ extern crate alloc;
 
 pub mod cipher;
 mod diversify;
+mod intake;
 mod kcv;
 pub mod pboc;
 mod reference;
@@ -34,9 +35,11 @@ pub mod scp02;
 pub mod scp03;
 mod service;
 mod software;
+mod template;
 mod value;
 
 pub use diversify::{Diversification, KeyPurpose};
+pub use intake::{IntakeError, KeyComponent, combine};
 pub use kcv::KeyCheckValue;
 pub use reference::{KeyRef, KeySet};
 pub use request::{
@@ -44,4 +47,5 @@ pub use request::{
 };
 pub use service::{KeyError, KeyPort, KeyService};
 pub use software::SoftwareKeys;
+pub use template::{Template, TemplateError};
 pub use value::{KeyKind, KeyValue, SessionKeys};

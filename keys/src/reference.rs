@@ -46,6 +46,8 @@ impl fmt::Display for KeyRef {
                 Diversification::Pboc { .. } => " (PBOC)",
                 Diversification::Emv { .. } => " (EMV)",
                 Diversification::Visa2 { .. } => " (VISA2)",
+                Diversification::Visa { .. } => " (VISA)",
+                Diversification::Template { .. } => " (template)",
                 Diversification::Kdf3 { .. } => " (KDF3)",
             })
         })

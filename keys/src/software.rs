@@ -23,13 +23,7 @@ impl SoftwareKeys {
     /// # Errors
     /// [`KeyError::Length`] when the length does not fit the kind.
     pub fn insert(&mut self, name: impl Into<String>, kind: KeyKind, value: &[u8]) -> Result<(), KeyError> {
-        let fits = match kind {
-            KeyKind::Tdes => matches!(value.len(), 8 | 16),
-            KeyKind::Aes => matches!(value.len(), 16 | 24 | 32),
-        };
-        if !fits {
-            return Err(KeyError::Length { actual: value.len() });
-        }
+        kind.check_length(value.len())?;
         self.keys.insert(name.into(), (kind, KeyValue::new(value)?));
         Ok(())
     }

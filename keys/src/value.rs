@@ -16,6 +16,17 @@ pub enum KeyKind {
     Aes,
 }
 
+impl KeyKind {
+    /// Refuses a length that no key of this kind has.
+    pub(crate) fn check_length(self, actual: usize) -> Result<(), KeyError> {
+        let fits = match self {
+            Self::Tdes => matches!(actual, 8 | 16),
+            Self::Aes => matches!(actual, 16 | 24 | 32),
+        };
+        if fits { Ok(()) } else { Err(KeyError::Length { actual }) }
+    }
+}
+
 impl fmt::Display for KeyKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -31,6 +31,9 @@ namespace Cardwright
 
         /// <summary>PBOC, triple DES; only in key requests.</summary>
         Pboc = 5,
+
+        /// <summary>VISA, triple DES.</summary>
+        Visa = 6,
     }
 
     /// <summary>A key set that a card may hold or shall get.</summary>

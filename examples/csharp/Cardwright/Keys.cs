@@ -36,6 +36,31 @@ namespace Cardwright
                 Handle, Utf8.WithNul(name), (uint)kind, value, NativeMemory.LengthOf(value)));
         }
 
+        /// <summary>Adds a key put together from two or three components (exclusive or), each checked against its check value as the key
+        /// is; <see cref="Status.KeyMisfit"/> names the component that does not fit. Wipe the arrays afterwards.</summary>
+        public void AddComponents(string name, KeyKind kind, byte[] checkValue, params KeyComponent[] components)
+        {
+            Require.NotNull(name, nameof(name));
+            Require.NotNull(checkValue, nameof(checkValue));
+            Require.NotNull(components, nameof(components));
+            if (checkValue.Length != 3)
+                throw new ArgumentException("a check value has 3 bytes", nameof(checkValue));
+            using (NativeScope scope = new NativeScope())
+            {
+                cw_key_component[] all = Array.ConvertAll(components, one => one.ToNative(scope));
+                Callback.Check(Native.cw_keys_add_components(
+                    Handle, Utf8.WithNul(name), (uint)kind, scope.In(all), NativeMemory.LengthOf(all), checkValue));
+            }
+        }
+
+        /// <summary>Adds the keys of a text in UTF-8, all or none: a line is NAME KIND KEY CHECK-VALUE, such as "issuer AES 4041..4F
+        /// 504A77". Wipe the array afterwards.</summary>
+        public void AddText(byte[] text)
+        {
+            Require.NotNull(text, nameof(text));
+            Callback.Check(Native.cw_keys_add_text(Handle, text, NativeMemory.LengthOf(text)));
+        }
+
         /// <summary>Answers one question, as it answers the library: so that a program's own key service can hand on what it does
         /// not hold itself.</summary>
         public KeyAnswer Answer(KeyRequest request)
@@ -53,6 +78,35 @@ namespace Cardwright
         public void Dispose()
         {
             Handle.Dispose();
+        }
+    }
+
+    /// <summary>One part of a key, which tells nothing of the key alone.</summary>
+    public sealed class KeyComponent
+    {
+        /// <summary>A component, and its check value, computed as for a key.</summary>
+        public KeyComponent(byte[] value, byte[] checkValue)
+        {
+            Value = Require.NotNull(value, nameof(value));
+            CheckValue = Require.NotNull(checkValue, nameof(checkValue));
+            if (checkValue.Length != 3)
+                throw new ArgumentException("a check value has 3 bytes", nameof(checkValue));
+        }
+
+        /// <summary>The bytes.</summary>
+        public byte[] Value { get; }
+
+        /// <summary>The check value.</summary>
+        public byte[] CheckValue { get; }
+
+        internal cw_key_component ToNative(NativeScope scope)
+        {
+            return new cw_key_component
+            {
+                kcv = CheckValue,
+                value = scope.Bytes(Value),
+                value_len = NativeMemory.LengthOf(Value),
+            };
         }
     }
 }

@@ -91,6 +91,13 @@ namespace Cardwright
         internal static extern int cw_keys_add(KeysHandle keys, byte[] name, uint key_kind, byte[] value, UIntPtr value_len);
 
         [DllImport(Library, CallingConvention = Convention)]
+        internal static extern int cw_keys_add_components(
+            KeysHandle keys, byte[] name, uint key_kind, IntPtr components, UIntPtr count, byte[] kcv);
+
+        [DllImport(Library, CallingConvention = Convention)]
+        internal static extern int cw_keys_add_text(KeysHandle keys, byte[] text, UIntPtr length);
+
+        [DllImport(Library, CallingConvention = Convention)]
         internal static extern int cw_keys_free(IntPtr handle);
 
         [DllImport(Library, CallingConvention = Convention)]

@@ -226,6 +226,17 @@ namespace Cardwright
     }
 
     [StructLayout(LayoutKind.Sequential)]
+    internal struct cw_key_component : IGrows
+    {
+        public uint struct_size;
+        [MarshalAs(UnmanagedType.ByValArray, SizeConst = 3)]
+        public byte[] kcv;
+        public byte reserved;
+        public IntPtr value;
+        public UIntPtr value_len;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
     internal struct cw_key_service : IGrows
     {
         public uint struct_size;

@@ -1,4 +1,4 @@
-use cardwright_keys::{Diversification, KeyKind, KeyRef, KeySet};
+use cardwright_keys::{Diversification, KeyKind, KeyRef, KeySet, Template};
 
 use crate::channel::CardAnswer;
 
@@ -14,6 +14,10 @@ pub enum KeyScheme {
     Visa2,
     /// KDF3, AES.
     Kdf3,
+    /// VISA, triple DES.
+    Visa,
+    /// A template.
+    Template(Template),
 }
 
 /// A key set that a card may hold: data, so that it can be configured and handed across an interface.
@@ -54,6 +58,13 @@ impl KeyCandidate {
             KeyScheme::Emv => derived(|kdd, purpose| Diversification::Emv { kdd, purpose }),
             KeyScheme::Visa2 => derived(|kdd, purpose| Diversification::Visa2 { kdd, purpose }),
             KeyScheme::Kdf3 => derived(|kdd, purpose| Diversification::Kdf3 { kdd, purpose }),
+            KeyScheme::Visa => derived(|kdd, purpose| Diversification::Visa { kdd, purpose }),
+            KeyScheme::Template(template) => KeySet::derived(&self.key, |purpose| Diversification::Template {
+                template,
+                kind: self.kind,
+                kdd,
+                purpose,
+            }),
         }
     }
 
