@@ -24,7 +24,7 @@ pub use level::SecurityLevel;
 pub use protocol::{HostChallenge, Protocol};
 
 use crate::error::{ClosedBy, Error};
-use crate::{CardFault, ChannelError, error::ResponseFault};
+use crate::{CardFault, CardProfile, ChannelError, error::ResponseFault};
 
 /// An open secure channel. One command is outstanding at a time; after a response that does not verify, or a lost one,
 /// the channel is closed for good and says so each time.
@@ -137,6 +137,15 @@ impl SecureChannel {
         };
         self.state = if plain.is_ok() { State::Ready } else { State::Closed(ClosedBy::Response) };
         plain.map_err(|fault: ResponseFault| ChannelError::Response { fault })
+    }
+
+    /// The channel for a card that does otherwise than the standard says.
+    #[must_use]
+    pub fn with_profile(mut self, profile: &CardProfile) -> Self {
+        if let Cipher::Scp03(session) = &mut self.cipher {
+            session.follow(profile);
+        }
+        self
     }
 
     /// Whether the channel can protect commands: it was not closed, and lost no response.

@@ -17,11 +17,13 @@ mod error;
 pub mod load_file;
 pub mod plan;
 pub mod procedure;
+pub mod profile;
 pub mod registry;
 mod store_data;
 
 pub use channel::{ChallengePolicy, SecureChannel, SecurityLevel};
 pub use error::{CardFault, ChannelError, Error, explain};
 pub use load_file::{DescriptorPolicy, LoadFile, LoadFileError};
+pub use profile::CardProfile;
 pub use registry::{LifeCycle, Privileges, Registry, RegistryEntry};
 pub use store_data::{DataEncryption, DataStructure, StoreData};

@@ -1,0 +1,152 @@
+//! Card profiles: what a kind of card does otherwise than the standard says, as data.
+//!
+//! The standard's behaviour is the default of every field, so that a profile says only what is different. Profiles in common use are
+//! built in ([`CardProfile::BUILT_IN`]); others are read from a TOML file:
+//!
+//! ```toml
+//! [profile.my-card]
+//! about = "counts only commands with data, and fails at the longest block"
+//! counter = "with-data"
+//! max_command_data = 240
+//! ```
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use crate::{ChallengePolicy, Error};
+
+#[cfg(feature = "std")]
+mod file;
+
+#[cfg(feature = "std")]
+pub use file::ProfileError;
+
+/// Which commands the counter of SCP03 counts, from which the ICVs of encryption come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum CounterRule {
+    /// Every command after EXTERNAL AUTHENTICATE (Amd D 6.2.6).
+    #[default]
+    Every,
+    /// Only commands with data.
+    WithData,
+}
+
+/// How privileges are coded in INSTALL.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum PrivilegeWidth {
+    /// One byte where the others are empty, else three (GPCS 2.3.1 11.1.2).
+    #[default]
+    Shortest,
+    /// One byte always: privileges that need more are refused before anything is sent.
+    One,
+    /// Three bytes always.
+    Three,
+}
+
+/// In which format the registry is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ListingFormat {
+    /// TLV (GPCS 2.3.1 table 11-36).
+    #[default]
+    Tlv,
+    /// The format of Open Platform 2.0.1 and GPCS 2.1.1 (P2 = 00).
+    Legacy,
+}
+
+/// What a kind of card does otherwise than the standard says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CardProfile {
+    /// Its name, which traces and journals show.
+    pub name: String,
+    /// For people: which cards it is for, and how that was found out.
+    pub about: String,
+    /// Which commands the counter of SCP03 counts.
+    pub counter: CounterRule,
+    /// Whether SCP03 pads and enciphers a command's empty data field.
+    pub enciphers_empty_data: bool,
+    /// Whether keys under an AES Key-DEK come without the length in front of each (Amd D 7.2 wants it).
+    pub bare_key_components: bool,
+    /// How privileges are coded.
+    pub privileges: PrivilegeWidth,
+    /// Longest command data field that card and reader take, in bytes; what the FCI says counts too.
+    pub max_command_data: Option<usize>,
+    /// In which format the registry is asked for.
+    pub listing: ListingFormat,
+    /// What happens when a card challenge is not the pseudo-random one that `i` promises.
+    pub challenge: Option<ChallengePolicy>,
+    /// Whether SCP03 works with challenges of 16 bytes, where the card recognition data does not say it.
+    pub s16: Option<bool>,
+    /// `i` of SCP01, where the card recognition data does not say it.
+    pub scp01_i: Option<u8>,
+    /// `i` of SCP02, where the card recognition data does not say it.
+    pub scp02_i: Option<u8>,
+}
+
+impl CardProfile {
+    /// Names of the profiles that are built in.
+    pub const BUILT_IN: [&str; 5] =
+        ["standard", "counts-commands-with-data", "yubikey", "open-platform-2.0.1", "short-blocks"];
+
+    /// The standard's behaviour.
+    #[must_use]
+    pub fn standard() -> Self {
+        Self { name: "standard".into(), ..Self::default() }
+    }
+
+    /// A profile that is built in.
+    #[must_use]
+    pub fn built_in(name: &str) -> Option<Self> {
+        let mut profile = Self { name: name.to_string(), ..Self::default() };
+        match name {
+            "standard" => {}
+            "counts-commands-with-data" => {
+                profile.about = "cards whose SCP03 counter passes over commands without data".into();
+                profile.counter = CounterRule::WithData;
+            }
+            "yubikey" => {
+                profile.about =
+                    "security domain of YubiKeys: empty data is enciphered, keys have no inner length".into();
+                profile.enciphers_empty_data = true;
+                profile.bare_key_components = true;
+            }
+            "open-platform-2.0.1" => {
+                profile.about =
+                    "cards before GlobalPlatform 2.2: SCP01, listings without tags, one byte of privileges".into();
+                profile.listing = ListingFormat::Legacy;
+                profile.privileges = PrivilegeWidth::One;
+                profile.challenge = Some(ChallengePolicy::Ignore);
+            }
+            "short-blocks" => {
+                profile.about = "readers and contactless links that fail at the longest commands".into();
+                profile.max_command_data = Some(239);
+            }
+            _ => return None,
+        }
+        Some(profile)
+    }
+
+    /// The longest command data field that counts: the smaller of the profile's and the card's own.
+    #[must_use]
+    pub fn limit(&self, from_fci: Option<usize>) -> Option<usize> {
+        match (self.max_command_data, from_fci) {
+            (Some(profile), Some(card)) => Some(profile.min(card)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    /// The bytes of privileges as the profile codes them.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] when one byte does not hold them.
+    pub fn privileges(&self, privileges: crate::Privileges) -> Result<Vec<u8>, Error> {
+        match self.privileges {
+            PrivilegeWidth::Shortest => Ok(privileges.shortest().to_vec()),
+            PrivilegeWidth::Three => Ok(privileges.0.to_vec()),
+            PrivilegeWidth::One if privileges.0[1..] == [0, 0] => Ok(privileges.0[..1].to_vec()),
+            PrivilegeWidth::One => {
+                Err(Error::Unsupported { what: "more than one byte of privileges by this card's profile" })
+            }
+        }
+    }
+}
