@@ -34,6 +34,7 @@ pub mod scp01;
 pub mod scp02;
 pub mod scp03;
 mod service;
+pub mod signature;
 mod software;
 mod template;
 mod value;

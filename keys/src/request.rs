@@ -68,6 +68,17 @@ pub enum KeyRequest {
         /// Header, with an Lc that counts the MAC, and data.
         data: Vec<u8>,
     },
+    /// A token, receipt or DAP signature over whole data, by the scheme that belongs to the key (GPCS 2.3.1 table C-1). Answer:
+    /// [`KeyAnswer::Signature`].
+    ///
+    /// A service that holds RSA or ECC keys answers it as well, with the scheme's hash over the data: RSASSA-PKCS1-v1_5 and
+    /// SHA-1 under 1024 bits (B.3.1.1), RSASSA-PSS and SHA-256 under more (B.3.2.1), plain `r ‖ s` of ECDSA (B.4.3).
+    Signature {
+        /// The token, receipt or DAP key.
+        key: KeyRef,
+        /// What is signed.
+        data: Vec<u8>,
+    },
 }
 
 /// Inputs of a pseudo-random card challenge of SCP03 (Amd D 6.2.2.1).
@@ -106,6 +117,8 @@ pub enum KeyAnswer {
     KeyCommand(EncipheredKeyCommand),
     /// A MAC.
     Mac([u8; 4]),
+    /// A token, receipt or DAP signature.
+    Signature(Vec<u8>),
 }
 
 /// Session keys and, where asked for, the card challenge that the card should have given.
@@ -179,4 +192,6 @@ into! {
     into_key_command: KeyCommand -> EncipheredKeyCommand;
     /// The MAC.
     into_mac: Mac -> [u8; 4];
+    /// The token, receipt or DAP signature.
+    into_signature: Signature -> Vec<u8>;
 }

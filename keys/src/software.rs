@@ -3,7 +3,7 @@ use alloc::string::{String, ToString};
 use core::fmt;
 
 use crate::request::{EncipheredKeyCommand, KeyAnswer, KeyEncryptionKey, KeyRequest, SessionAnswer, WrappedKey};
-use crate::{KeyCheckValue, KeyError, KeyKind, KeyRef, KeyService, KeyValue, pboc, scp01, scp02, scp03};
+use crate::{KeyCheckValue, KeyError, KeyKind, KeyRef, KeyService, KeyValue, pboc, scp01, scp02, scp03, signature};
 
 /// A key service in this process's memory: for development, tests and cards with published test keys.
 #[derive(Clone, Default)]
@@ -110,6 +110,10 @@ impl KeyService for SoftwareKeys {
                 Ok(KeyAnswer::KeyCommand(EncipheredKeyCommand { data, kcv: KeyCheckValue::of(KeyKind::Tdes, &key)? }))
             }
             KeyRequest::Mac { key, iv, data } => Ok(KeyAnswer::Mac(pboc::mac(&tdes(key)?, iv, data)?)),
+            KeyRequest::Signature { key, data } => {
+                let (kind, key) = self.key(key)?;
+                Ok(KeyAnswer::Signature(signature::mac(kind, &key, data)?))
+            }
         }
     }
 }
