@@ -291,7 +291,10 @@ impl<'a> CommandApduRef<'a> {
             (Instruction::INSTALL, 0x04) => "INSTALL [for install]",
             (Instruction::INSTALL, 0x08) => "INSTALL [for make selectable]",
             (Instruction::INSTALL, 0x0C) => "INSTALL [for install and make selectable]",
+            (Instruction::INSTALL, 0x0E) => "INSTALL [for load, install and make selectable]",
+            (Instruction::INSTALL, 0x10) => "INSTALL [for extradition]",
             (Instruction::INSTALL, 0x20) => "INSTALL [for personalization]",
+            (Instruction::INSTALL, 0x40) => "INSTALL [for registry update]",
             (ins, _) => ins.name(),
         }
     }

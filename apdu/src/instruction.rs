@@ -18,6 +18,22 @@ impl Class {
         if self.0 & 0x40 == 0 { self.0 & 0x03 } else { 4 + (self.0 & 0x0F) }
     }
 
+    /// The same class on another logical channel, or `None` above channel 19 (GPCS 2.3.1 11.1.4, ISO 7816-4 5.4.1).
+    ///
+    /// Channels from 4 have the further interindustry coding, in which secure messaging is one bit: of its three ways only
+    /// that of GlobalPlatform comes back to channels 0 to 3.
+    #[must_use]
+    pub const fn on_channel(self, channel: u8) -> Option<Self> {
+        let kept = self.0 & 0x90;
+        match channel {
+            0..=3 if self.0 & 0x40 == 0 => Some(Self(self.0 & 0xFC | channel)),
+            0..=3 if self.is_secure() => Some(Self(kept | 0x04 | channel)),
+            0..=3 => Some(Self(kept | channel)),
+            4..=19 => Some(Self(kept | 0x40 | if self.is_secure() { 0x20 } else { 0 } | (channel - 4))),
+            _ => None,
+        }
+    }
+
     /// Whether the class says that the command is secured, in the GlobalPlatform or the ISO way.
     #[must_use]
     pub const fn is_secure(self) -> bool {
@@ -140,6 +156,22 @@ impl fmt::Debug for Instruction {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_class_moves_to_every_channel_and_back() {
+        for class in [Class(0x00), Class(0x80), Class(0x84), Class(0x90), Class(0x94)] {
+            for channel in 0..=19 {
+                let moved = class.on_channel(channel).unwrap();
+                assert_eq!((moved.channel(), moved.is_secure()), (channel, class.is_secure()), "{class:?} {channel}");
+                assert_eq!(moved.on_channel(0), Some(class), "{class:?} {channel}");
+            }
+            assert_eq!(class.on_channel(20), None);
+        }
+        // GPCS 2.3.1 tables 11-11 and 11-12.
+        assert_eq!((Class::GP.on_channel(3), Class::GP.on_channel(4)), (Some(Class(0x83)), Some(Class(0xC0))));
+        assert_eq!(Class(0x84).on_channel(19), Some(Class(0xEF)));
+        assert_eq!(Class(0x0C).on_channel(2), Some(Class(0x0E)));
+    }
 
     #[test]
     fn classes_of_logical_channels() {
