@@ -1,10 +1,18 @@
 //! What a card says of itself: CPLC, card recognition data, key information, FCI. Parsers keep what they can read.
 
+mod capabilities;
+mod key_information;
+mod resources;
+
 use alloc::vec::Vec;
 use core::fmt;
 
 use cardwright_apdu::Aid;
-use cardwright_apdu::tlv::{self, DataObject, Reader, Tag};
+use cardwright_apdu::tlv::{self, Reader, Tag};
+
+pub use capabilities::{CardCapabilities, ProtocolCapability, SignatureSchemes};
+pub use key_information::KeyInformation;
+pub use resources::CardResources;
 
 /// Tag of the Card Production Life Cycle data.
 pub const CPLC: Tag = Tag(0x9F7F);
@@ -14,6 +22,10 @@ pub const CARD_RECOGNITION_DATA: Tag = Tag(0x66);
 pub const IIN: Tag = Tag(0x42);
 /// Tag of the card image number (GPCS 2.3.1 H.1).
 pub const CIN: Tag = Tag(0x45);
+/// Tag of the card capability information (GPCS 2.3.1 H.4).
+pub const CARD_CAPABILITIES: Tag = Tag(0x67);
+/// Tag of the extended card resources information (TS 102 226 8.2.1.7.2).
+pub const CARD_RESOURCES: Tag = Tag(0xFF21);
 /// Tag of the key information template (GPCS 2.3.1 11.3.3.1).
 pub const KEY_INFORMATION: Tag = Tag(0xE0);
 
@@ -124,7 +136,9 @@ impl CardRecognitionData {
     #[must_use]
     pub fn parse(answer: &[u8]) -> Self {
         let mut data = Self { raw: answer.to_vec(), ..Self::default() };
-        let mut level = answer;
+        // Seen in the field: 00 in front of the template.
+        let zeros = answer.iter().take_while(|byte| **byte == 0).count();
+        let mut level = &answer[zeros..];
         for _ in 0..4 {
             // Inside, tag 66 is the card configuration: only the first data object is a wrapper.
             match Reader::new(level).read() {
@@ -155,59 +169,6 @@ fn gp_oid(oid: &[u8]) -> Option<&[u8]> {
     oid.strip_prefix(&GP_OID)
 }
 
-/// One key as the key information template shows it (GPCS 2.3.1 table 11-30).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyInformation {
-    /// Key identifier.
-    pub kid: u8,
-    /// Key version number.
-    pub kvn: u8,
-    /// Components: type and length in bytes (`0x80` DES, `0x88` AES).
-    pub components: Vec<(u8, u16)>,
-}
-
-impl KeyInformation {
-    /// Takes the answer to GET DATA E0; keys that cannot be read are left out.
-    #[must_use]
-    pub fn parse(answer: &[u8]) -> Vec<Self> {
-        let level = tlv::find(answer, KEY_INFORMATION).map_or(answer, |object| object.value);
-        Reader::new(level).map_while(Result::ok).filter(|object| object.tag == Tag(0xC0)).filter_map(key).collect()
-    }
-
-    /// Type of the first component in words.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        match self.components.first() {
-            Some((0x80..=0x84, _)) => "DES",
-            Some((0x88, _)) => "AES",
-            Some((0xA0..=0xA8, _)) => "RSA",
-            Some((0xB0..=0xB8, _)) => "EC",
-            _ => "other",
-        }
-    }
-}
-
-fn key(object: DataObject<'_>) -> Option<KeyInformation> {
-    let [kid, kvn, rest @ ..] = object.value else { return None };
-    let mut rest = rest;
-    let mut components = Vec::new();
-    loop {
-        match rest {
-            // Extended format: FF, type and a length of two bytes (GPCS 2.3.1 table 11-31).
-            [0xFF, kind, hi, lo, next @ ..] => {
-                components.push((*kind, u16::from_be_bytes([*hi, *lo])));
-                rest = next;
-            }
-            [kind, length, next @ ..] => {
-                components.push((*kind, (*length).into()));
-                rest = next;
-            }
-            _ => break,
-        }
-    }
-    Some(KeyInformation { kid: *kid, kvn: *kvn, components })
-}
-
 /// What a security domain says when it is selected: its file control information (GPCS 2.3.1 11.9.3.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileControlInformation {
@@ -232,7 +193,9 @@ impl FileControlInformation {
             aid: tlv::find(level, Tag(0x84)).and_then(|object| Aid::new(object.value).ok()),
             // 0100 is seen on cards whose short commands still end at 255; zero says nothing.
             max_command_data: max
-                .map(|object| object.value.iter().fold(0usize, |n, byte| n.saturating_mul(256) + usize::from(*byte)))
+                .map(|object| {
+                    object.value.iter().fold(0usize, |n, byte| n.saturating_mul(256).saturating_add((*byte).into()))
+                })
                 .filter(|n| *n > 0),
             proprietary: proprietary.to_vec(),
             raw: answer.to_vec(),
@@ -259,18 +222,13 @@ mod tests {
         assert_eq!(CardRecognitionData::parse(&whole[4..]).protocols, [(2, 0x15)]);
         let doubled = [&[0x66, 0x4E][..], &whole].concat();
         assert_eq!(CardRecognitionData::parse(&doubled).protocols, [(2, 0x15)]);
-    }
-
-    #[test]
-    fn key_information_with_several_components() {
-        let keys =
-            KeyInformation::parse(&bytes("E020C00401018820C00402018820C00403018820C0060170A180A003C00401718010"));
-        assert_eq!(keys.len(), 5);
-        assert_eq!(
-            (keys[0].kind(), keys[3].kvn, keys[3].components.as_slice()),
-            ("AES", 0x70, &[(0xA1, 128), (0xA0, 3)][..])
-        );
-        assert_eq!(KeyInformation::parse(&bytes("C0060102FF880010")).first().unwrap().components, [(0x88, 16)]);
+        // An answer with 00 in front, and object identifiers of their own making: what can be read, is.
+        let prefixed = [&[0x00][..], &whole].concat();
+        assert_eq!(CardRecognitionData::parse(&prefixed).protocols, [(2, 0x15)]);
+        let odd = CardRecognitionData::parse(&bytes("0066337331" /* 2A811C is not 2A8648 */));
+        assert!(odd.version.is_empty() && odd.raw.len() == 5);
+        let other = bytes("66117309 06072A811C86FC6B01640406029999".replace(' ', "").as_str());
+        assert_eq!(CardRecognitionData::parse(&other).protocols, []);
     }
 
     #[test]
@@ -282,6 +240,13 @@ mod tests {
         assert_eq!(cplc.ic_serial(), [0xA8, 0x18, 0x68, 0x27]);
         assert_eq!(Cplc::parse(&answer[3..]), Some(cplc));
         assert_eq!(Cplc::parse(&answer[..20]), None);
+        // A card is told by its serial number, whatever its dates say.
+        let mut dates = answer.clone();
+        for at in [9, 13, 21, 25, 29, 33, 37] {
+            dates[at..at + 2].copy_from_slice(&[0xFE, 0xED]);
+        }
+        let odd = Cplc::parse(&dates).unwrap();
+        assert_eq!((odd.ic_fabrication_date(), odd.ic_serial()), (0xFEED, cplc.ic_serial()));
         assert_eq!(Cplc([0; 42]).identity(), None);
         assert_eq!(Cplc([0xFF; 42]).identity(), None);
     }
@@ -292,6 +257,21 @@ mod tests {
         assert_eq!((fci.aid, fci.max_command_data), (Some("A000000151000000".parse().unwrap()), Some(255)));
         let fci = FileControlInformation::parse(&bytes("6F118408A000000151000000A5059F65020100"));
         assert_eq!(fci.max_command_data, Some(256));
+        // 73 and 65 whose values are no TLV do not hide what stands behind them.
+        let fci = FileControlInformation::parse(&bytes("6F168408A000000151000000A50A7302FFFF6501009F6501EF"));
+        assert_eq!(fci.aid.map(|aid| aid.as_bytes().len()), Some(8));
+        let max = |proprietary: &str| {
+            let value = bytes(proprietary);
+            FileControlInformation::parse(
+                &[&[0x6F, value.len() as u8 + 2, 0xA5, value.len() as u8], &value[..]].concat(),
+            )
+            .max_command_data
+        };
+        assert_eq!((max("7302FFFF6501009F6501EF"), max("7302FFFF"), max("")), (Some(0xEF), None, None));
+        assert_eq!((max("9F6500"), max("9F650100"), max("9F65020400")), (None, None, Some(1024)));
+        assert_eq!(max("9F6509FFFFFFFFFFFFFFFFFF"), Some(usize::MAX));
+        // An AID of no length.
+        assert_eq!(FileControlInformation::parse(&bytes("6F028400")).aid, None);
         assert_eq!(FileControlInformation::parse(&[]).aid, None);
     }
 
@@ -300,6 +280,27 @@ mod tests {
         fn parsers_are_total(answer in prop::collection::vec(any::<u8>(), 0..120)) {
             let _ = (Cplc::parse(&answer), CardRecognitionData::parse(&answer));
             let _ = (KeyInformation::parse(&answer), FileControlInformation::parse(&answer));
+            let _ = (CardCapabilities::parse(&answer), CardResources::parse(&answer));
+        }
+
+        #[test]
+        fn parsers_are_total_behind_their_tags(value in prop::collection::vec(any::<u8>(), 0..100)) {
+            let wrap = |tag: u32| {
+                let mut out = Vec::new();
+                tlv::push(&mut out, Tag(tag), &value);
+                out
+            };
+            prop_assert!(CardRecognitionData::parse(&wrap(0x66)).raw.ends_with(&value));
+            let mut capability = Vec::new();
+            tlv::push(&mut capability, Tag(0x67), &wrap(0xA0));
+            prop_assert!(CardCapabilities::parse(&capability).raw.ends_with(&value));
+            for inner in [wrap(0xC0), value.clone()] {
+                let mut keys = Vec::new();
+                tlv::push(&mut keys, KEY_INFORMATION, &inner);
+                prop_assert!(KeyInformation::parse(&keys).len() <= value.len());
+            }
+            let _ = (CardResources::parse(&wrap(0xFF21)), FileControlInformation::parse(&wrap(0x6F)));
+            prop_assert_eq!(Cplc::parse(&wrap(0x9F7F)).is_some(), value.len() >= 42);
         }
     }
 }
