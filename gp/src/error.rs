@@ -62,6 +62,10 @@ pub enum Error {
         /// The most that fits, in bytes.
         limit: usize,
     },
+    /// INSTALL [for load] needs the Load File Data Block Hash where there is a token or a DAP Block (GPCS 2.3.1 11.5.2.3.1);
+    /// nothing was sent.
+    #[error("INSTALL [for load]: a token or DAP Block needs the Load File Data Block Hash")]
+    HashMissing,
     /// Data is not made up as the caller says; nothing was sent.
     #[error("the data holds {what} at offset {offset}")]
     Structure {
@@ -100,6 +104,12 @@ pub enum Error {
     KeyVersion {
         /// The version.
         kvn: u8,
+    },
+    /// No supplementary logical channel has this number (GPCS 2.3.1 11.1.4).
+    #[error("logical channel {number} cannot be opened or closed: supplementary channels are 1 to 19")]
+    LogicalChannel {
+        /// The number.
+        number: u8,
     },
     /// What was asked for is not supported here.
     #[error("{what} is not supported")]
@@ -196,6 +206,14 @@ pub enum CardFault {
         expected: KeyCheckValue,
         /// What the card answered.
         actual: KeyCheckValue,
+    },
+    /// The receipt is not the one that this key makes for what was done.
+    #[error("the receipt is not that of this key for what was done: expected {expected} bytes, the card gave {actual}")]
+    Receipt {
+        /// Length of the right one, in bytes.
+        expected: usize,
+        /// Length of the card's, in bytes; 0 where it gave none.
+        actual: usize,
     },
     /// The protection of the response is wrong; the secure channel is closed.
     #[error("response protection: {0}; the secure channel is closed")]

@@ -67,6 +67,12 @@ pub enum LoadFileError {
         /// Block length asked for, in bytes.
         actual: usize,
     },
+    /// The Load File Data Block Hash is not that of this load file by any algorithm.
+    #[error("the load file data block hash of {} is not that of the load file", ByteCount(*actual))]
+    WrongHash {
+        /// Its length, in bytes.
+        actual: usize,
+    },
     /// Block numbers are one byte (GPCS 11.6.2.2).
     #[error(
         "the load file of {length} bytes takes {blocks} LOAD blocks of {}, but a card can be sent at most {limit}",
@@ -135,9 +141,17 @@ impl LoadFile {
         LoadFileDataBlockHash::digest(algorithm, self.data_block())
     }
 
+    /// Whether there is a DAP Block in front of the Load File Data Block.
+    #[must_use]
+    pub fn has_dap_blocks(&self) -> bool {
+        self.bytes.first() == Some(&0xE2)
+    }
+
     /// Puts a DAP Block (`E2`, GPCS table 11-58) in front of the Load File Data Block, behind those already there.
     ///
-    /// `signature` is the Load File Data Block Signature, over this value's [`hash`](Self::hash).
+    /// `signature` is the Load File Data Block Signature over the bytes of this value's [`hash`](Self::hash), by the scheme of the
+    /// key (GPCS C.3, table C-1): where the scheme begins with a hash of its own, as those of RSA and ECC do, it hashes that hash.
+    /// [`procedure::sign_load_file`](crate::procedure::sign_load_file) asks a key service for it.
     #[must_use]
     pub fn with_dap_block(mut self, security_domain: Aid, signature: &[u8]) -> Self {
         let mut content = Vec::new();

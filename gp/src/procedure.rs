@@ -11,6 +11,7 @@
 
 mod candidate;
 mod content;
+mod management;
 mod open;
 mod read;
 
@@ -20,8 +21,11 @@ pub use candidate::{KeyCandidate, KeyScheme};
 pub use content::{
     NewKeys, delete, install, load, load_and_install, load_while, prepare_keys, put_keys, set_status, store_data,
 };
+pub use management::{
+    Installed, install_with_fallback, load_and_install_combined, load_as, manage, sign, sign_load_file, verify_receipt,
+};
 pub use open::{OpenOptions, Opened, open};
-pub use read::{CardData, list, read_card_data, read_registry, select, select_domain};
+pub use read::{CardData, list, read_card_data, read_registry, salvage_registry, select, select_domain};
 
 use crate::Error;
 

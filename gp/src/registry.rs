@@ -1,13 +1,16 @@
 //! The GlobalPlatform Registry as GET STATUS shows it (GPCS 2.3.1 11.4.3).
 
+mod legacy;
+
 use alloc::vec::Vec;
 use core::fmt;
 
 use cardwright_apdu::Aid;
 use cardwright_apdu::tlv::{DataObject, Reader, Tag};
 
-use crate::command::Scope;
+use crate::command::{ImplicitSelection, Scope};
 use crate::error::CardFault;
+pub use crate::privileges::Privileges;
 
 /// Life cycle state byte (GPCS 2.3.1 tables 11-3 to 11-6). What a value means depends on what it belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -72,32 +75,6 @@ impl fmt::Debug for LifeCycle {
     }
 }
 
-/// Privileges of an application (GPCS 2.3.1 tables 11-7 to 11-9).
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Privileges(pub [u8; 3]);
-
-impl Privileges {
-    /// None.
-    pub const NONE: Self = Self([0; 3]);
-
-    /// Whether it is a security domain.
-    #[must_use]
-    pub fn is_security_domain(self) -> bool {
-        self.0[0] & 0x80 != 0
-    }
-
-    /// One byte where the others are zero, as older cards want it, else three.
-    pub(crate) fn shortest(&self) -> &[u8] {
-        if self.0[1..] == [0, 0] { &self.0[..1] } else { &self.0 }
-    }
-}
-
-impl fmt::Debug for Privileges {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Privileges({:02X?})", self.0)
-    }
-}
-
 /// One entry of the registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegistryEntry {
@@ -109,6 +86,8 @@ pub struct RegistryEntry {
     pub life_cycle: Option<LifeCycle>,
     /// Privileges, of applications.
     pub privileges: Privileges,
+    /// Where it is selected without a SELECT, of applications.
+    pub implicit_selection: Vec<ImplicitSelection>,
     /// Executable load file of an application, where the card says it.
     pub load_file: Option<Aid>,
     /// Security domain that it belongs to, where the card says it.
@@ -119,12 +98,28 @@ pub struct RegistryEntry {
     pub modules: Vec<Aid>,
 }
 
+impl RegistryEntry {
+    pub(crate) fn new(scope: Scope, aid: Aid) -> Self {
+        Self {
+            scope,
+            aid,
+            life_cycle: None,
+            privileges: Privileges::NONE,
+            implicit_selection: Vec::new(),
+            load_file: None,
+            security_domain: None,
+            version: None,
+            modules: Vec::new(),
+        }
+    }
+}
+
 /// What GET STATUS showed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Registry {
     /// The entries, in the card's order within each scope.
     pub entries: Vec<RegistryEntry>,
-    /// Parts that the card does not list. What is not in them may be on the card all the same.
+    /// Parts that the card does not list, or not to their end. What is not in them may be on the card all the same.
     pub untold: Vec<Scope>,
 }
 
@@ -197,7 +192,8 @@ impl Registry {
     /// Adds the entries of one scope, from all its pages joined.
     ///
     /// # Errors
-    /// [`CardFault`] with the offset in the joined answer.
+    /// [`CardFault`] with the offset in the joined answer. The whole entries in front of it were added: of a page that a reader
+    /// or card cut off, they are what can be known, and the scope is not told to its end.
     pub fn extend(&mut self, scope: Scope, answer: &[u8]) -> Result<(), CardFault> {
         for object in Reader::new(answer) {
             let object = object?;
@@ -211,16 +207,7 @@ impl Registry {
 }
 
 fn entry(scope: Scope, template: DataObject<'_>) -> Result<RegistryEntry, CardFault> {
-    let mut entry = RegistryEntry {
-        scope,
-        aid: NO_AID,
-        life_cycle: None,
-        privileges: Privileges::NONE,
-        load_file: None,
-        security_domain: None,
-        version: None,
-        modules: Vec::new(),
-    };
+    let mut entry = RegistryEntry::new(scope, NO_AID);
     let mut named = false;
     for object in template.children() {
         let object = object?;
@@ -237,6 +224,7 @@ fn entry(scope: Scope, template: DataObject<'_>) -> Result<RegistryEntry, CardFa
                 bytes[..given].copy_from_slice(&object.value[..given]);
                 entry.privileges = Privileges(bytes);
             }
+            0xCF => entry.implicit_selection.extend(object.value.iter().copied().map(ImplicitSelection)),
             0xC4 => entry.load_file = aid(object).ok(),
             0xCC => entry.security_domain = aid(object).ok(),
             0xCE => {
@@ -283,6 +271,15 @@ mod tests {
         assert_eq!(registry.dependants(&file), [application]);
         assert!(registry.application(&application).unwrap().life_cycle.unwrap().is_personalized());
         assert!(registry.dependants(&application).is_empty());
+    }
+
+    #[test]
+    fn whole_entries_in_front_of_a_cut_are_kept() {
+        let mut registry = Registry::default();
+        let page = hex::decode("E3114F08A0000000036202019F70010FC50100E3114F08A00000000499").unwrap();
+        let fault = registry.extend(Scope::Applications, &page).unwrap_err();
+        assert!(matches!(fault, CardFault::Tlv(error) if error.offset() == 19), "{fault:?}");
+        assert_eq!(registry.entries.len(), 1);
     }
 
     #[test]

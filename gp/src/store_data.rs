@@ -1,7 +1,11 @@
+mod keys;
+
 use alloc::vec::Vec;
 
 use cardwright_apdu::CommandApdu;
 use cardwright_apdu::tlv;
+
+pub use keys::{KeyGroups, KeyTemplates};
 
 use crate::{Error, command};
 

@@ -1,8 +1,11 @@
 //! Bytes of commands and answers: published values, and the standard's tables.
 
 use cardwright_apdu::{Aid, CommandApdu};
-use cardwright_gp::card_data::{CardRecognitionData, Cplc, KeyInformation};
+use cardwright_gp::card_data::{
+    CardCapabilities, CardRecognitionData, CardResources, Cplc, KeyInformation, SignatureSchemes,
+};
 use cardwright_gp::command::{self, InstallForInstall, InstallForLoad, PutKey, Scope, StatusTarget};
+use cardwright_gp::load_file::HashAlgorithm;
 use cardwright_gp::{LifeCycle, Privileges, Registry};
 use cardwright_keys::{KeyCheckValue, KeyKind, WrappedKey};
 use serde_json::Value;
@@ -137,6 +140,32 @@ fn published_answers_are_read() {
             );
         }
     }
+    if let Some(v) = published("kit-pysim") {
+        let keys = KeyInformation::parse(&bytes(&v["inputs"]["data"]));
+        let found: Vec<_> = keys.iter().map(|key| (key.kid, key.kvn, key.components.as_slice())).collect();
+        assert_eq!(found, [(1, 112, &[(0x80, 16)][..]), (2, 112, &[(0x80, 16)])]);
+    }
+    if let Some(v) = published("caps-1") {
+        let data = bytes(&v["inputs"]["data"]);
+        let card = CardCapabilities::parse(&data);
+        let protocols: Vec<_> =
+            card.protocols.iter().map(|found| (found.protocol, &found.options[..], found.keys)).collect();
+        let scp03 = [0x00, 0x10, 0x20, 0x30, 0x60, 0x70];
+        assert_eq!(protocols, [(3, &scp03[..], Some(0x07)), (2, &[0x15, 0x55][..], None)]);
+        assert_eq!(card.domain_privileges, Some(Privileges([0xFF, 0x9E, 0x00])));
+        assert_eq!(card.application_privileges, Some(Privileges([0x1E, 0x16, 0x00])));
+        assert_eq!((card.hashes.as_slice(), card.load_file_ciphers), (&[HashAlgorithm::Sha256][..], 0x8F));
+        assert!(card.tokens.contains(SignatureSchemes::ECDSA_521) && !card.tokens.contains(SignatureSchemes(0x0400)));
+        // A template in a template, as one card gives it.
+        let doubled = [&[0x67, data.len() as u8][..], &data].concat();
+        assert_eq!(CardCapabilities::parse(&doubled).protocols, card.protocols);
+    }
+    if let Some(v) = published("ff21-resources") {
+        let card = CardResources::parse(&bytes(&v["inputs"]["data"]));
+        let number = |name: &str| v["expected"][name].as_u64().map(|number| number as u32);
+        assert_eq!(card.applications, number("applications"));
+        assert_eq!((card.free_non_volatile, card.free_volatile), (number("free_nv"), number("free_volatile")));
+    }
     for (id, version, protocol) in [("crd-1", &[2, 1, 1][..], (2, 0x15)), ("crd-2", &[2, 2], (3, 0x70))] {
         if let Some(v) = published(id) {
             let data = CardRecognitionData::parse(&bytes(&v["inputs"]["data"]));
@@ -154,6 +183,11 @@ fn published_answers_are_read() {
             let entry = registry.issuer_security_domain().unwrap();
             let expected = &v["expected"];
             assert_eq!(entry.aid, aid(expected["aid"].as_str().unwrap()));
+            let selected: Vec<_> = entry.implicit_selection.iter().map(|found| format!("{:02X}", found.0)).collect();
+            let listed = expected["implicit_selection"].as_array().cloned().unwrap_or_default();
+            assert_eq!(selected, listed.iter().map(|byte| byte.as_str().unwrap()).collect::<Vec<_>>());
+            let privileges = bytes(&expected["privileges"]);
+            assert_eq!(&entry.privileges.0[..privileges.len()], privileges);
             assert_eq!(
                 entry.life_cycle.map(|state| format!("{:02X}", state.0)).as_deref(),
                 expected["life_cycle"].as_str()

@@ -19,6 +19,9 @@ pub enum HashAlgorithm {
 }
 
 impl HashAlgorithm {
+    /// All, the shortest hash first.
+    pub const ALL: [Self; 4] = [Self::Sha1, Self::Sha256, Self::Sha384, Self::Sha512];
+
     /// Length of the hash, in bytes.
     #[must_use]
     pub const fn output_len(self) -> usize {

@@ -1,7 +1,7 @@
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
-use cardwright_apdu::{Aid, CardPort, StatusWord};
+use cardwright_apdu::{Aid, CardPort, CommandApdu, StatusWord};
 use cardwright_keys::{KeyEncryptionKey, KeyKind, KeyPort, KeyRequest, KeySet};
 
 use crate::command::{self, InstallForInstall, InstallForLoad, PutKey, StatusTarget};
@@ -36,29 +36,48 @@ pub async fn load(
 /// late and is none.
 ///
 /// # Errors
-/// As [`load`].
+/// As [`load`]; [`Error::HashMissing`] for a load file with DAP Blocks, which [`load_as`](super::load_as) loads.
 pub async fn load_while(
     card: &mut impl CardPort,
     channel: &mut SecureChannel,
     domain: Option<Aid>,
     load_file: &LoadFile,
     max_command_data: Option<usize>,
-    mut progress: impl FnMut(usize, usize) -> ControlFlow<()>,
+    progress: impl FnMut(usize, usize) -> ControlFlow<()>,
 ) -> Result<ControlFlow<()>, Error> {
+    if load_file.has_dap_blocks() {
+        return Err(Error::HashMissing);
+    }
+    let command = InstallForLoad::new(load_file.aid(), domain).command()?;
+    match load_blocks(card, channel, &command, load_file, max_command_data, progress).await? {
+        ControlFlow::Continue(_) => Ok(ControlFlow::Continue(())),
+        ControlFlow::Break(()) => Ok(ControlFlow::Break(())),
+    }
+}
+
+/// Sends `begin` and the LOAD commands; gives the response data of the last.
+pub(super) async fn load_blocks(
+    card: &mut impl CardPort,
+    channel: &mut SecureChannel,
+    begin: &CommandApdu,
+    load_file: &LoadFile,
+    max_command_data: Option<usize>,
+    mut progress: impl FnMut(usize, usize) -> ControlFlow<()>,
+) -> Result<ControlFlow<(), Vec<u8>>, Error> {
     let limit = max_command_data.unwrap_or(255);
     let blocks = load_file.blocks(channel.protocol().max_data(channel.level(), limit))?;
     let total = blocks.len();
-    let command = InstallForLoad::new(load_file.aid(), domain).command()?;
-    channel.call(card, &command).await?;
+    channel.call(card, begin).await?;
     let mut go_on = progress(0, total);
+    let mut answer = Vec::new();
     for (done, block) in blocks.enumerate() {
         if go_on.is_break() {
-            return Ok(go_on);
+            return Ok(ControlFlow::Break(()));
         }
-        channel.call(card, &command::load(block.p2, block.p1 & 0x80 != 0, block.data)).await?;
+        answer = channel.call(card, &command::load(block.p2, block.p1 & 0x80 != 0, block.data)).await?.into_data();
         go_on = progress(done + 1, total);
     }
-    Ok(ControlFlow::Continue(()))
+    Ok(ControlFlow::Continue(answer))
 }
 
 /// INSTALL [for install and make selectable].

@@ -1,6 +1,6 @@
 use alloc::vec::Vec;
 
-use cardwright_apdu::tlv::{self, Tag};
+use cardwright_apdu::tlv::{self, Reader, Tag};
 use cardwright_apdu::{Aid, CardPort, StatusWord};
 use cardwright_keys::KeyPort;
 
@@ -117,24 +117,83 @@ const MAX_PAGES: usize = 1024;
 /// Reads the registry in an open channel: issuer security domain, applications, load files with their modules.
 ///
 /// The pages of a part are joined before they are read, since a card may cut them anywhere. A part that the card does
-/// not know (6A86, 6F02) is named in [`Registry::untold`]; load files are first asked for without their modules.
+/// not know (6A86, 6F02) is named in [`Registry::untold`]; load files are first asked for without their modules. A card that
+/// refuses to tell the issuer security domain is asked in the format without tags, and where it answers that, it is asked for all
+/// in it.
 ///
 /// # Errors
 /// [`Error::Card`] with the offset in the joined pages; [`Error::Refused`], [`Error::Channel`], [`Error::Transport`].
 pub async fn read_registry(card: &mut impl CardPort, channel: &mut SecureChannel) -> Result<Registry, Error> {
+    read_parts(card, channel, Cut::Refuse).await
+}
+
+/// As [`read_registry`], but of a part whose last entry is cut off the whole entries count, and the part is in
+/// [`Registry::untold`] as well: what is not in it may be on the card all the same.
+///
+/// For looking, and for cards that send no whole page. Absence from what was salvaged proves nothing.
+///
+/// # Errors
+/// As [`read_registry`].
+pub async fn salvage_registry(card: &mut impl CardPort, channel: &mut SecureChannel) -> Result<Registry, Error> {
+    read_parts(card, channel, Cut::Salvage).await
+}
+
+/// What becomes of a part whose last entry is cut off.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    Refuse,
+    Salvage,
+}
+
+async fn read_parts(card: &mut impl CardPort, channel: &mut SecureChannel, on_cut: Cut) -> Result<Registry, Error> {
     let mut registry = Registry::default();
+    let mut format = Format::Tagged;
     for mut scope in [Scope::IssuerSecurityDomain, Scope::Applications, Scope::LoadFilesAndModules] {
-        let mut answer = read_scope(card, channel, scope).await?;
+        let mut answer = read_scope(card, channel, scope, format).await?;
+        if answer.is_none() && scope == Scope::IssuerSecurityDomain {
+            // An answer in another format than asked for tells nothing.
+            answer = read_scope(card, channel, scope, Format::Legacy).await?.filter(|answer| {
+                let mut domain = Registry::default();
+                domain.extend_legacy(scope, answer).is_ok() && !domain.entries.is_empty()
+            });
+            if answer.is_some() {
+                format = Format::Legacy;
+            }
+        }
         if answer.is_none() && scope == Scope::LoadFilesAndModules {
             scope = Scope::LoadFiles;
-            answer = read_scope(card, channel, scope).await?;
+            answer = read_scope(card, channel, scope, format).await?;
         }
-        match answer {
-            Some(answer) => registry.extend(scope, &answer).map_err(|fault| Error::card("GET STATUS", fault))?,
-            None => registry.untold.push(scope),
+        let Some(answer) = answer else {
+            registry.untold.push(scope);
+            continue;
+        };
+        let (read, is_cut) = match format {
+            Format::Tagged => {
+                let read = registry.extend(scope, &answer);
+                let cut = Reader::new(&answer).find_map(Result::err).map(CardFault::Tlv);
+                let is_cut = cut.is_some() && read.as_ref().err() == cut.as_ref();
+                (read, is_cut)
+            }
+            // Entries without tags end where their lengths say: what does not end is cut.
+            Format::Legacy => (registry.extend_legacy(scope, &answer), true),
+        };
+        match read {
+            Ok(()) => {}
+            Err(_) if on_cut == Cut::Salvage && is_cut => {
+                registry.untold.push(if scope == Scope::LoadFilesAndModules { Scope::LoadFiles } else { scope });
+            }
+            Err(fault) => return Err(Error::card("GET STATUS", fault)),
         }
     }
     Ok(registry)
+}
+
+/// How GET STATUS answers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Tagged,
+    Legacy,
 }
 
 /// The joined pages of one part; `None` when the card does not know the part.
@@ -142,10 +201,14 @@ async fn read_scope(
     card: &mut impl CardPort,
     channel: &mut SecureChannel,
     scope: Scope,
+    format: Format,
 ) -> Result<Option<Vec<u8>>, Error> {
     let mut joined = Vec::new();
     for page in 0..MAX_PAGES {
-        let command = command::get_status(scope, None, page > 0);
+        let command = match format {
+            Format::Tagged => command::get_status(scope, None, page > 0),
+            Format::Legacy => command::get_status_legacy(scope, None, page > 0),
+        };
         let response = channel.transmit(card, &command).await?;
         let sw = response.sw();
         joined.extend_from_slice(response.data());

@@ -1,0 +1,173 @@
+use alloc::vec::Vec;
+use core::ops::ControlFlow;
+
+use cardwright_apdu::{Aid, CardPort, CommandApdu, StatusWord};
+use cardwright_keys::{KeyPort, KeyRef, KeyRequest};
+use subtle::ConstantTimeEq;
+
+use super::content::load_blocks;
+use crate::command::{InstallCombined, InstallForInstall, InstallForLoad};
+use crate::confirmation::{Confirmation, ReceiptSubject};
+use crate::error::CardFault;
+use crate::load_file::HashAlgorithm;
+use crate::{Error, LoadFile, LoadFileError, SecureChannel};
+
+/// Sends one content management command, INSTALL or DELETE, and reads what the card confirms.
+///
+/// # Errors
+/// [`Error::Card`] when the confirmation cannot be read, though the card did the command; [`Error::Refused`],
+/// [`Error::Channel`], [`Error::Transport`].
+pub async fn manage(
+    card: &mut impl CardPort,
+    channel: &mut SecureChannel,
+    command: &CommandApdu,
+) -> Result<Option<Confirmation>, Error> {
+    let answer = channel.call(card, command).await?;
+    Confirmation::parse(answer.data()).map_err(|fault| Error::card(command.name(), fault))
+}
+
+/// As [`load_while`](super::load_while), with all that INSTALL [for load] can say: hash, parameters and token. Gives what the
+/// card confirms in the last LOAD.
+///
+/// # Errors
+/// [`Error::HashMissing`] for DAP Blocks or a token without a hash, [`LoadFileError::WrongHash`] for that of another load
+/// file, before anything is sent; else as [`manage`] and [`load_while`](super::load_while).
+pub async fn load_as(
+    card: &mut impl CardPort,
+    channel: &mut SecureChannel,
+    install: &InstallForLoad<'_>,
+    load_file: &LoadFile,
+    max_command_data: Option<usize>,
+    progress: impl FnMut(usize, usize) -> ControlFlow<()>,
+) -> Result<ControlFlow<(), Option<Confirmation>>, Error> {
+    check_hash(install, load_file)?;
+    let command = install.command()?;
+    match load_blocks(card, channel, &command, load_file, max_command_data, progress).await? {
+        ControlFlow::Continue(answer) => Ok(ControlFlow::Continue(confirmation("LOAD", &answer)?)),
+        ControlFlow::Break(()) => Ok(ControlFlow::Break(())),
+    }
+}
+
+/// INSTALL [for load, install and make selectable] in front of the LOAD commands and behind them. Untested on silicon.
+///
+/// # Errors
+/// As [`load_as`].
+pub async fn load_and_install_combined(
+    card: &mut impl CardPort,
+    channel: &mut SecureChannel,
+    combined: &InstallCombined<'_>,
+    load_file: &LoadFile,
+    max_command_data: Option<usize>,
+    progress: impl FnMut(usize, usize) -> ControlFlow<()>,
+) -> Result<ControlFlow<(), Option<Confirmation>>, Error> {
+    check_hash(&combined.load, load_file)?;
+    let (begin, end) = (combined.begin()?, combined.end()?);
+    match load_blocks(card, channel, &begin, load_file, max_command_data, progress).await? {
+        ControlFlow::Continue(_) => Ok(ControlFlow::Continue(manage(card, channel, &end).await?)),
+        ControlFlow::Break(()) => Ok(ControlFlow::Break(())),
+    }
+}
+
+/// The hash must be that of what is sent: a card may only compare it after the last block.
+fn check_hash(install: &InstallForLoad<'_>, load_file: &LoadFile) -> Result<(), Error> {
+    match install.hash {
+        [] if load_file.has_dap_blocks() => Err(Error::HashMissing),
+        [] => Ok(()),
+        hash => {
+            let same = HashAlgorithm::ALL.into_iter().any(|algorithm| load_file.hash(algorithm).as_bytes() == hash);
+            if same { Ok(()) } else { Err(LoadFileError::WrongHash { actual: hash.len() }.into()) }
+        }
+    }
+}
+
+fn confirmation(command: &'static str, answer: &[u8]) -> Result<Option<Confirmation>, Error> {
+    Confirmation::parse(answer).map_err(|fault| Error::card(command, fault))
+}
+
+/// What [`install_with_fallback`] did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Installed {
+    /// Status with which the card refused privileges of three bytes, where it then took one.
+    pub refused_three_bytes: Option<StatusWord>,
+    /// What the card confirms.
+    pub confirmation: Option<Confirmation>,
+}
+
+/// INSTALL [for install and make selectable]; where the card refuses privileges of three bytes (6A80, 6700), once more with one
+/// byte, if that means the same ([`Privileges::in_one_byte`](crate::Privileges::in_one_byte)) and no token names the three.
+///
+/// JCOP 4 on P71 takes one byte only.
+///
+/// # Errors
+/// [`Error::Refused`] with the first status when the card refuses both; as [`manage`].
+pub async fn install_with_fallback(
+    card: &mut impl CardPort,
+    channel: &mut SecureChannel,
+    install: &InstallForInstall<'_>,
+) -> Result<Installed, Error> {
+    let command = install.and_make_selectable()?;
+    let response = channel.transmit(card, &command).await?;
+    let first = response.sw();
+    if first.is_ok() {
+        let confirmation = confirmation(command.name(), response.data())?;
+        return Ok(Installed { refused_three_bytes: None, confirmation });
+    }
+    let refused = Error::Refused { command: command.name(), sw: first };
+    let shorter = install.privileges.in_one_byte().filter(|shorter| *shorter != install.privileges);
+    let Some(privileges) = shorter.filter(|_| install.token.is_empty() && matches!(first.0, 0x6A80 | 0x6700)) else {
+        return Err(refused);
+    };
+    let command = InstallForInstall { privileges, ..install.clone() }.and_make_selectable()?;
+    match manage(card, channel, &command).await {
+        Ok(confirmation) => Ok(Installed { refused_three_bytes: Some(first), confirmation }),
+        Err(Error::Refused { .. }) => Err(refused),
+        Err(error) => Err(error),
+    }
+}
+
+/// Has a token or other content management data signed by the scheme of the key (GPCS 2.3.1 C.4).
+///
+/// # Errors
+/// [`Error::Keys`].
+pub async fn sign(keys: &mut impl KeyPort, key: &KeyRef, data: Vec<u8>) -> Result<Vec<u8>, Error> {
+    Ok(keys.ask_keys(KeyRequest::Signature { key: key.clone(), data }).await?.into_signature()?)
+}
+
+/// Has a load file signed and puts the DAP Block behind those that it has: the Load File Data Block Signature is over the hash
+/// of this algorithm, which INSTALL [for load] has to carry as well (GPCS 2.3.1 C.3). The hash is to be no weaker than that of
+/// the key's scheme (table C-3).
+///
+/// # Errors
+/// [`Error::Keys`].
+pub async fn sign_load_file(
+    keys: &mut impl KeyPort,
+    key: &KeyRef,
+    security_domain: Aid,
+    load_file: LoadFile,
+    algorithm: HashAlgorithm,
+) -> Result<LoadFile, Error> {
+    let hash = load_file.hash(algorithm);
+    let signature = sign(keys, key, hash.as_bytes().to_vec()).await?;
+    Ok(load_file.with_dap_block(security_domain, &signature))
+}
+
+/// Verifies a receipt that was made with a DES or AES key: it is computed again (GPCS 2.3.1 C.5). Receipts of RSA and ECC keys are
+/// verified with the public key over [`Confirmation::receipt_input`].
+///
+/// The counter is the caller's to compare with the one before: a receipt that is replayed verifies.
+///
+/// # Errors
+/// [`Error::Card`] with [`CardFault::Receipt`] when there is none or it is another; [`Error::Keys`].
+pub async fn verify_receipt(
+    keys: &mut impl KeyPort,
+    key: &KeyRef,
+    confirmation: &Confirmation,
+    subject: &ReceiptSubject<'_>,
+) -> Result<(), Error> {
+    let expected = sign(keys, key, confirmation.receipt_input(subject)).await?;
+    if !expected.is_empty() && bool::from(expected.ct_eq(&confirmation.receipt)) {
+        return Ok(());
+    }
+    Err(Error::card("receipt", CardFault::Receipt { expected: expected.len(), actual: confirmation.receipt.len() }))
+}
