@@ -1,7 +1,10 @@
 #![no_main]
 
 use cardwright::cos::ApplicationInformation;
-use cardwright::gp::card_data::{CardRecognitionData, Cplc, FileControlInformation, KeyInformation};
+use cardwright::gp::Confirmation;
+use cardwright::gp::card_data::{
+    CardCapabilities, CardRecognitionData, CardResources, Cplc, FileControlInformation, KeyInformation,
+};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -9,5 +12,6 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = CardRecognitionData::parse(bytes).i_of(3);
     let _ = KeyInformation::parse(bytes).iter().map(KeyInformation::kind).count();
     let _ = FileControlInformation::parse(bytes);
+    let _ = (CardCapabilities::parse(bytes), CardResources::parse(bytes), Confirmation::parse(bytes));
     let _ = ApplicationInformation::parse(bytes).and_then(|information| information.diversification_factor());
 });
