@@ -178,7 +178,7 @@ fn keys_are_not_derived_from_blank_diversification_data() {
 
 #[test]
 fn a_level_that_the_card_does_not_have_is_refused_before_it_can_count() {
-    let scp02 = card(SecureChannelProtocol::Scp02 { pseudo_random: false });
+    let scp02 = card(SecureChannelProtocol::Scp02 { i: 0x15 });
     let mut order = order(500);
     order.level = SecurityLevel::FULL;
     let (outcome, mut reader) = issue(&order, scp02, &mut MemoryStore::new(), Faults::none());

@@ -27,7 +27,7 @@ fn insert(card: JavaCard, reader: &VirtualReader, faults: Faults) -> JoinHandle<
 
 #[test]
 fn a_card_is_issued_and_torn_out_anywhere_it_is_finished() {
-    let scp02 = SecureChannelProtocol::Scp02 { pseudo_random: true };
+    let scp02 = SecureChannelProtocol::Scp02 { i: 0x55 };
     let scp03 = SecureChannelProtocol::Scp03 { i: 0x70, key_length: AesKeyLength::Aes128 };
     for protocol in [scp02, scp03] {
         let mut whole = reader();

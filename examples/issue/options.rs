@@ -109,7 +109,7 @@ pub(crate) enum Scp {
 impl From<Scp> for SecureChannelProtocol {
     fn from(scp: Scp) -> Self {
         match scp {
-            Scp::Scp02 => Self::Scp02 { pseudo_random: true },
+            Scp::Scp02 => Self::Scp02 { i: 0x55 },
             Scp::Scp03 => Self::Scp03 { i: 0x70, key_length: AesKeyLength::Aes128 },
         }
     }

@@ -95,7 +95,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     getrandom::fill(&mut seed)?;
     let seed = options.seed.unwrap_or(u64::from_ne_bytes(seed));
     let protocol = match options.scp {
-        Scp::Scp02 => SecureChannelProtocol::Scp02 { pseudo_random: true },
+        Scp::Scp02 => SecureChannelProtocol::Scp02 { i: 0x55 },
         Scp::Scp03 => SecureChannelProtocol::Scp03 { i: 0x70, key_length: AesKeyLength::Aes128 },
     };
     let atr = if options.t0 { ATR_T0 } else { ATR_T1 };

@@ -86,7 +86,7 @@ impl Dice {
 
 fn card(seed: u64) -> SimReader {
     let protocol = match seed % 2 {
-        0 => SecureChannelProtocol::Scp02 { pseudo_random: true },
+        0 => SecureChannelProtocol::Scp02 { i: 0x55 },
         _ => SecureChannelProtocol::Scp03 { i: 0x70, key_length: AesKeyLength::Aes128 },
     };
     SimReader::new(JavaCard::builder().protocol(protocol).seed(seed).build())

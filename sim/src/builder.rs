@@ -50,8 +50,10 @@ impl CardLifeCycle {
 /// Key-ENC, Key-MAC and Key-DEK of one key version.
 #[derive(Clone)]
 pub enum StaticKeys {
-    /// Double-length DES keys, for SCP02.
+    /// Double-length DES keys, for SCP01 and SCP02.
     Des([[u8; 16]; 3]),
+    /// One double-length DES key, for SCP02 with a base key.
+    Base([u8; 16]),
     /// AES-128 keys, for SCP03.
     Aes128([[u8; 16]; 3]),
     /// AES-192 keys, for SCP03.
@@ -61,14 +63,15 @@ pub enum StaticKeys {
 }
 
 impl StaticKeys {
-    /// The published test keys: 40 41 42 .., as many bytes as the protocol's keys have, the same three times.
+    /// The published test keys: 40 41 42 .., as many bytes and as many times as the protocol's keys.
     #[must_use]
     pub fn published(protocol: SecureChannelProtocol) -> Self {
         fn key<const N: usize>() -> [[u8; N]; 3] {
             [std::array::from_fn(|i| 0x40 + i as u8); 3]
         }
         match protocol {
-            SecureChannelProtocol::Scp02 { .. } => Self::Des(key()),
+            protocol if protocol.has_base_key() => Self::Base(key()[0]),
+            SecureChannelProtocol::Scp01 { .. } | SecureChannelProtocol::Scp02 { .. } => Self::Des(key()),
             SecureChannelProtocol::Scp03 { key_length: AesKeyLength::Aes128, .. } => Self::Aes128(key()),
             SecureChannelProtocol::Scp03 { key_length: AesKeyLength::Aes192, .. } => Self::Aes192(key()),
             SecureChannelProtocol::Scp03 { key_length: AesKeyLength::Aes256, .. } => Self::Aes256(key()),
@@ -77,10 +80,11 @@ impl StaticKeys {
 
     fn into_set(self, version: u8) -> KeySet {
         let (key_type, values) = match self {
-            Self::Des(keys) => (KeyType::Des, keys.map(Vec::from)),
-            Self::Aes128(keys) => (KeyType::Aes, keys.map(Vec::from)),
-            Self::Aes192(keys) => (KeyType::Aes, keys.map(Vec::from)),
-            Self::Aes256(keys) => (KeyType::Aes, keys.map(Vec::from)),
+            Self::Des(keys) => (KeyType::Des, keys.map(Vec::from).to_vec()),
+            Self::Base(key) => (KeyType::Des, vec![key.to_vec()]),
+            Self::Aes128(keys) => (KeyType::Aes, keys.map(Vec::from).to_vec()),
+            Self::Aes192(keys) => (KeyType::Aes, keys.map(Vec::from).to_vec()),
+            Self::Aes256(keys) => (KeyType::Aes, keys.map(Vec::from).to_vec()),
         };
         let keys = (1..).zip(values).map(|(id, value)| Key { id, key_type, value }).collect();
         KeySet { version, keys, sequence_counter: 0, failures: 0 }
@@ -241,10 +245,7 @@ impl JavaCardBuilder {
     /// Makes the card, as it is after a reset.
     #[must_use]
     pub fn build(self) -> JavaCard {
-        let protocol = match self.protocol {
-            SecureChannelProtocol::Scp03 { i, key_length } => SecureChannelProtocol::Scp03 { i: i & 0x70, key_length },
-            scp02 => scp02,
-        };
+        let protocol = self.protocol.normalized();
         let cplc = self.cplc.unwrap_or_else(|| Cplc::made_up(self.seed).into_bytes());
         let key_diversification = self.key_diversification.unwrap_or_else(|| Cplc::from_bytes(cplc).serial_number());
         let config = CardConfig {

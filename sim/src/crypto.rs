@@ -59,10 +59,10 @@ impl TripleDes {
     }
 
     /// Full triple DES MAC (GPCS B.1.2.1); the data are padded here.
-    pub(crate) fn full_mac(&self, data: &[u8]) -> [u8; 8] {
+    pub(crate) fn full_mac(&self, icv: [u8; 8], data: &[u8]) -> [u8; 8] {
         let mut data = data.to_vec();
         pad(&mut data, DES_BLOCK);
-        self.encrypt_cbc([0; 8], &mut data);
+        self.encrypt_cbc(icv, &mut data);
         last_block(&data)
     }
 }

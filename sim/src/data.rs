@@ -6,7 +6,6 @@ use cardwright_apdu::{Aid, CommandApdu, StatusWord};
 use crate::card::{Answer, JavaCard, done};
 use crate::channel::SecureChannel;
 use crate::config::{AesKeyLength, SecureChannelProtocol};
-use crate::keys::KeyType;
 
 /// {globalPlatform}: 1.2.840.114283 (GPCS H.1.1).
 const GLOBAL_PLATFORM: [u8; 6] = [0x2A, 0x86, 0x48, 0x86, 0xFC, 0x6B];
@@ -83,13 +82,13 @@ impl JavaCard {
     fn sequence_counter(&self) -> Option<Vec<u8>> {
         let keys = &self.memory.keys;
         match self.memory.config.protocol {
-            SecureChannelProtocol::Scp02 { .. } => {
-                Some(keys.channel_set(0, KeyType::Des)?.sequence_counter.to_be_bytes()[2..].to_vec())
+            protocol @ SecureChannelProtocol::Scp02 { .. } => {
+                Some(keys.channel_set(0, protocol)?.sequence_counter.to_be_bytes()[2..].to_vec())
             }
-            SecureChannelProtocol::Scp03 { i, .. } if i & 0x10 != 0 => {
-                Some(keys.channel_set(0, KeyType::Aes)?.sequence_counter.to_be_bytes()[1..].to_vec())
+            protocol @ SecureChannelProtocol::Scp03 { i, .. } if i & 0x10 != 0 => {
+                Some(keys.channel_set(0, protocol)?.sequence_counter.to_be_bytes()[1..].to_vec())
             }
-            SecureChannelProtocol::Scp03 { .. } => None,
+            SecureChannelProtocol::Scp01 { .. } | SecureChannelProtocol::Scp03 { .. } => None,
         }
     }
 

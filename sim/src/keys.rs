@@ -4,12 +4,15 @@ use std::fmt;
 
 use minicbor::{Decode, Encode};
 
+use crate::config::SecureChannelProtocol;
 use crate::crypto::{Aes, TripleDes};
 
 /// Key identifiers of a secure channel key set (GPCS table E-3, Amd D table 6-1).
-pub(crate) const KEY_ENC: u8 = 1;
-pub(crate) const KEY_MAC: u8 = 2;
-pub(crate) const KEY_DEK: u8 = 3;
+const KEY_ENC: u8 = 1;
+const KEY_MAC: u8 = 2;
+const KEY_DEK: u8 = 3;
+/// The base key has the first one; the standard names none.
+const BASE_KEY: u8 = 1;
 /// The version of a maker's initial keys, outside of the range of PUT KEY.
 const INITIAL: u8 = 0xFF;
 
@@ -118,9 +121,12 @@ impl KeySet {
         self.keys.iter().find(|key| key.id == id)
     }
 
-    /// Key-ENC, Key-MAC and Key-DEK, when all are there, of this type and of one length.
-    pub(crate) fn channel_keys(&self, key_type: KeyType) -> Option<[&Key; 3]> {
-        let keys = [self.key(KEY_ENC)?, self.key(KEY_MAC)?, self.key(KEY_DEK)?];
+    /// Key-ENC, Key-MAC and Key-DEK, when all are there, of the protocol's type and of one length; the base key three times
+    /// where the protocol has one.
+    pub(crate) fn channel_keys(&self, protocol: SecureChannelProtocol) -> Option<[&Key; 3]> {
+        let key_type = protocol.key_type();
+        let [enc, mac, dek] = channel_key_ids(protocol);
+        let keys = [self.key(enc)?, self.key(mac)?, self.key(dek)?];
         let length = keys[0].value.len();
         keys.iter().all(|key| key.key_type == key_type && key.value.len() == length).then_some(keys)
     }
@@ -131,6 +137,10 @@ impl KeySet {
 pub(crate) struct KeyStore {
     #[n(0)]
     pub(crate) sets: Vec<KeySet>,
+}
+
+fn channel_key_ids(protocol: SecureChannelProtocol) -> [u8; 3] {
+    if protocol.has_base_key() { [BASE_KEY; 3] } else { [KEY_ENC, KEY_MAC, KEY_DEK] }
 }
 
 /// Why keys cannot be stored.
@@ -152,18 +162,23 @@ impl KeyStore {
     }
 
     /// The set that a session is opened with: the one named, or the first complete one for 00 (GPCS E.5.1.3).
-    pub(crate) fn channel_set(&self, version: u8, key_type: KeyType) -> Option<&KeySet> {
-        let mut complete = self.sets.iter().filter(|set| set.channel_keys(key_type).is_some());
+    pub(crate) fn channel_set(&self, version: u8, protocol: SecureChannelProtocol) -> Option<&KeySet> {
+        let mut complete = self.sets.iter().filter(|set| set.channel_keys(protocol).is_some());
         if version == 0 { complete.next() } else { complete.find(|set| set.version == version) }
     }
 
     /// Adds keys under a version; all or none. A whole key set takes the place of the initial one, which PUT KEY cannot
     /// name: cards that come with version FF do so, the standard does not say.
-    pub(crate) fn add(&mut self, version: u8, keys: Vec<Key>) -> Result<(), KeyStoreError> {
+    pub(crate) fn add(
+        &mut self,
+        version: u8,
+        keys: Vec<Key>,
+        protocol: SecureChannelProtocol,
+    ) -> Result<(), KeyStoreError> {
         if keys.iter().any(|key| self.set(version).is_some_and(|set| set.key(key.id).is_some())) {
             return Err(KeyStoreError::Unfit);
         }
-        let replaces_initial = [KEY_ENC, KEY_MAC, KEY_DEK].iter().all(|id| keys.iter().any(|key| key.id == *id));
+        let replaces_initial = channel_key_ids(protocol).iter().all(|id| keys.iter().any(|key| key.id == *id));
         self.insert(version, keys);
         if replaces_initial && version != INITIAL {
             self.sets.retain(|set| set.version != INITIAL);
@@ -229,6 +244,8 @@ impl KeyStore {
 mod tests {
     use super::*;
 
+    const SCP02: SecureChannelProtocol = SecureChannelProtocol::Scp02 { i: 0x15 };
+
     fn key(id: u8, value: u8) -> Key {
         Key { id, key_type: KeyType::Des, value: vec![value; 16] }
     }
@@ -236,25 +253,25 @@ mod tests {
     #[test]
     fn a_replaced_set_keeps_its_place_and_starts_to_count_again() {
         let mut store = KeyStore::default();
-        store.add(1, vec![key(1, 1), key(2, 1), key(3, 1)]).unwrap();
-        store.add(5, vec![key(1, 5), key(2, 5), key(3, 5)]).unwrap();
+        store.add(1, vec![key(1, 1), key(2, 1), key(3, 1)], SCP02).unwrap();
+        store.add(5, vec![key(1, 5), key(2, 5), key(3, 5)], SCP02).unwrap();
         store.set_mut(1).unwrap().sequence_counter = 9;
         store.replace(1, 2, vec![key(1, 2), key(2, 2), key(3, 2)]).unwrap();
         assert_eq!(store.sets.iter().map(|set| set.version).collect::<Vec<_>>(), [2, 5]);
-        assert_eq!(store.channel_set(0, KeyType::Des).unwrap().sequence_counter, 0);
+        assert_eq!(store.channel_set(0, SCP02).unwrap().sequence_counter, 0);
         assert_eq!(store.replace(1, 3, vec![key(1, 3)]), Err(KeyStoreError::Absent));
         assert_eq!(store.replace(2, 5, vec![key(1, 3)]), Err(KeyStoreError::Unfit));
-        assert_eq!(store.add(2, vec![key(3, 3), key(4, 3)]), Err(KeyStoreError::Unfit));
+        assert_eq!(store.add(2, vec![key(3, 3), key(4, 3)], SCP02), Err(KeyStoreError::Unfit));
         assert_eq!(store.set(2).unwrap().keys.len(), 3);
     }
 
     #[test]
     fn a_whole_set_takes_the_place_of_the_initial_keys() {
         let mut store = KeyStore::default();
-        store.add(0xFF, vec![key(1, 0), key(2, 0)]).unwrap();
-        store.add(1, vec![key(1, 1)]).unwrap();
+        store.add(0xFF, vec![key(1, 0), key(2, 0)], SCP02).unwrap();
+        store.add(1, vec![key(1, 1)], SCP02).unwrap();
         assert!(store.set(0xFF).is_some());
-        store.add(2, vec![key(1, 2), key(2, 2), key(3, 2)]).unwrap();
+        store.add(2, vec![key(1, 2), key(2, 2), key(3, 2)], SCP02).unwrap();
         assert_eq!(store.sets.iter().map(|set| set.version).collect::<Vec<_>>(), [1, 2]);
     }
 

@@ -1,6 +1,6 @@
 //! A software card with faults.
 //!
-//! [`JavaCard`] is a Java Card with an issuer security domain, in process: it speaks SCP02 or SCP03, loads and installs
+//! [`JavaCard`] is a Java Card with an issuer security domain, in process: it speaks SCP01, SCP02 or SCP03, loads and installs
 //! load files, replaces keys, keeps a registry, and answers what is wrong with the status words of the standard. It is
 //! written from the texts of GlobalPlatform Card Specification 2.3.1 (GPCS) and its Amendment D 1.1.1 (Amd D), and
 //! shares no code with the crates that talk to cards: when the two understand each other, both have read the standard.
@@ -14,7 +14,7 @@
 //! use cardwright_sim::{Fault, Faults, JavaCard, SecureChannelProtocol, SimReader};
 //!
 //! let card = JavaCard::builder()
-//!     .protocol(SecureChannelProtocol::Scp02 { pseudo_random: false })
+//!     .protocol(SecureChannelProtocol::Scp02 { i: 0x15 })
 //!     .seed(42)
 //!     .build();
 //! let mut reader = SimReader::new(card).with_faults(Faults::none().at(2, Fault::CutAfter));
@@ -33,7 +33,7 @@
 //!
 //! ```text
 //! SimReader (faults) -> CardFile (persistence) -> JavaCard: OPEN (selection, T=0)
-//!                                                   |-> issuer security domain: channel -> SCP02 | SCP03
+//!                                                   |-> issuer security domain: channel -> SCP01 | SCP02 | SCP03
 //!                                                   |     INSTALL, LOAD, DELETE, PUT KEY, GET STATUS, SET STATUS, ..
 //!                                                   `-> applications: PbocApplication, inert ones
 //! ```
@@ -42,8 +42,8 @@
 //!
 //! No bytecode is run: an instance of a module that [`BUILT_INS`] names has a built-in application, any other answers
 //! SELECT alone. There is one logical channel and no security domain but the issuer's, so no delegated management, DAP,
-//! tokens or receipts. Command chaining, BEGIN and END R-MAC SESSION, INSTALL [for personalization], [for extradition]
-//! and [for registry update] are not supported. Keys can be read by tests ([`JavaCard::key_sets`]) and lie in the
+//! tokens or receipts. Command chaining, INSTALL [for personalization], [for extradition] and [for registry update] are not
+//! supported. An R-MAC session ends with the secure channel session that it was begun in. Keys can be read by tests ([`JavaCard::key_sets`]) and lie in the
 //! card's file in the clear: put none but test keys into it.
 
 mod application;
@@ -65,6 +65,7 @@ mod pboc;
 mod put_key;
 mod reader;
 mod registry;
+mod scp01;
 mod scp02;
 mod scp03;
 mod status;

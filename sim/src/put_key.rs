@@ -33,7 +33,7 @@ impl JavaCard {
             return Err(StatusWord::WRONG_DATA);
         }
         let stored = if old_version == 0 {
-            self.memory.keys.add(version, keys)
+            self.memory.keys.add(version, keys, self.memory.config.protocol)
         } else {
             self.memory.keys.replace(old_version, version, keys)
         };
@@ -75,14 +75,17 @@ impl Dek {
     /// (GPCS 11.8.2.3.3). Under an AES key the length is always there (Amd D table 7-9).
     fn open(&self, block: &[u8]) -> Option<Vec<u8>> {
         match self {
-            Self::TripleDes(key) => {
+            Self::TripleDes(key) | Self::TripleDesCbc(key) => {
                 let bare = block.len().is_multiple_of(DES_BLOCK);
                 let (length, cipher) = if bare { (block.len(), block) } else { with_length(block)? };
                 if cipher.len() % DES_BLOCK != 0 {
                     return None;
                 }
                 let mut value = cipher.to_vec();
-                TripleDes::new(key).decrypt_ecb(&mut value);
+                match self {
+                    Self::TripleDesCbc(_) => TripleDes::new(key).decrypt_cbc([0; 8], &mut value),
+                    _ => TripleDes::new(key).decrypt_ecb(&mut value),
+                }
                 cut(value, length, DES_BLOCK)
             }
             Self::Aes(key) => {

@@ -1,12 +1,9 @@
-//! The card's side of Secure Channel Protocol '03' with 8-byte challenges and MACs (Amendment D).
+//! The card's side of Secure Channel Protocol '03' (Amendment D), with challenges, cryptograms and MACs of 8 or 16 bytes.
 
 use cardwright_apdu::{CommandApdu, CommandApduRef, ResponseApdu};
 
 use crate::crypto::{AES_BLOCK, Aes, pad, same, unpad};
 use crate::scp02::plain;
-
-/// Length of a C-MAC or R-MAC, in bytes.
-const MAC: usize = 8;
 
 const CARD_CRYPTOGRAM: u8 = 0x00;
 const HOST_CRYPTOGRAM: u8 = 0x01;
@@ -30,13 +27,9 @@ fn kdf(key: &Aes, constant: u8, length: usize, context: &[&[u8]]) -> Vec<u8> {
     derived
 }
 
-fn kdf8(key: &Aes, constant: u8, context: &[&[u8]]) -> [u8; 8] {
-    kdf(key, constant, 8, context).first_chunk().copied().unwrap_or_default()
-}
-
 /// The pseudo-random card challenge, over the sequence counter and the AID of the application (Amd D 6.2.2.1).
-pub(crate) fn card_challenge(key_enc: &Aes, counter: [u8; 3], aid: &[u8]) -> [u8; 8] {
-    kdf8(key_enc, CARD_CHALLENGE, &[&counter, aid])
+pub(crate) fn card_challenge(key_enc: &Aes, length: usize, counter: [u8; 3], aid: &[u8]) -> Vec<u8> {
+    kdf(key_enc, CARD_CHALLENGE, length, &[&counter, aid])
 }
 
 /// A channel between INITIALIZE UPDATE and EXTERNAL AUTHENTICATE.
@@ -44,15 +37,15 @@ pub(crate) struct Handshake {
     enc: Aes,
     mac: Aes,
     rmac: Aes,
-    challenges: [u8; 16],
+    /// Host challenge ‖ card challenge.
+    challenges: Vec<u8>,
 }
 
 impl Handshake {
-    /// Derives the session keys (Amd D 6.2.1). `None` when a key has no AES length.
-    pub(crate) fn new(key_enc: &[u8], key_mac: &[u8], host: [u8; 8], card: [u8; 8]) -> Option<Self> {
-        let mut challenges = [0; 16];
-        challenges[..8].copy_from_slice(&host);
-        challenges[8..].copy_from_slice(&card);
+    /// Derives the session keys (Amd D 6.2.1). `None` when a key has no AES length. The challenges have the length of
+    /// cryptograms and MACs.
+    pub(crate) fn new(key_enc: &[u8], key_mac: &[u8], host: &[u8], card: &[u8]) -> Option<Self> {
+        let challenges = [host, card].concat();
         let derive = |key: &[u8], constant| Aes::new(&kdf(&Aes::new(key)?, constant, key.len(), &[&challenges]));
         Some(Self {
             enc: derive(key_enc, S_ENC)?,
@@ -63,18 +56,23 @@ impl Handshake {
     }
 
     /// Amd D 6.2.2.2.
-    pub(crate) fn card_cryptogram(&self) -> [u8; 8] {
-        kdf8(&self.mac, CARD_CRYPTOGRAM, &[&self.challenges])
+    pub(crate) fn card_cryptogram(&self) -> Vec<u8> {
+        kdf(&self.mac, CARD_CRYPTOGRAM, self.mac_length(), &[&self.challenges])
     }
 
     /// Amd D 6.2.2.3.
-    pub(crate) fn host_cryptogram(&self) -> [u8; 8] {
-        kdf8(&self.mac, HOST_CRYPTOGRAM, &[&self.challenges])
+    pub(crate) fn host_cryptogram(&self) -> Vec<u8> {
+        kdf(&self.mac, HOST_CRYPTOGRAM, self.mac_length(), &[&self.challenges])
+    }
+
+    fn mac_length(&self) -> usize {
+        self.challenges.len() / 2
     }
 
     /// The channel in the state before its first C-MAC.
     pub(crate) fn channel(self) -> Channel {
         Channel {
+            mac_length: self.mac_length(),
             enc: self.enc,
             mac: self.mac,
             rmac: self.rmac,
@@ -89,6 +87,8 @@ impl Handshake {
 
 /// An initiated channel; it starts with the C-MAC of EXTERNAL AUTHENTICATE.
 pub(crate) struct Channel {
+    /// Length of a C-MAC or R-MAC, in bytes.
+    pub(crate) mac_length: usize,
     enc: Aes,
     mac: Aes,
     rmac: Aes,
@@ -109,12 +109,12 @@ impl Channel {
     ///
     /// The card verifies over the data as sent, then deciphers (Amd D 6.2.4, 6.2.6).
     pub(crate) fn unwrap(&mut self, command: &CommandApduRef<'_>) -> Option<CommandApdu> {
-        let (data, mac) = command.data.split_at_checked(command.data.len().checked_sub(MAC)?)?;
+        let (data, mac) = command.data.split_at_checked(command.data.len().checked_sub(self.mac_length)?)?;
         let cla = command.cla.0 & 0xF0 | 0x04;
         let lc = u8::try_from(command.data.len()).ok()?;
         let header = [cla, command.ins.0, command.p1, command.p2, lc];
         let expected = self.mac.cmac(&[&self.chaining, &header, data]);
-        if !same(&expected[..MAC], mac) {
+        if !same(&expected[..self.mac_length], mac) {
             return None;
         }
         self.chaining = expected;
@@ -146,7 +146,7 @@ impl Channel {
             self.enc.encrypt_cbc(self.enc.encrypt_block(block), &mut data);
         }
         let mac = self.rmac.cmac(&[&self.chaining, &data, &sw.0.to_be_bytes()]);
-        data.extend_from_slice(&mac[..MAC]);
+        data.extend_from_slice(&mac[..self.mac_length]);
         ResponseApdu::new(data, sw)
     }
 }

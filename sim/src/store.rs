@@ -14,8 +14,8 @@ use crate::memory::Memory;
 
 /// First bytes of a card file.
 const MAGIC: [u8; 8] = *b"CWSIMJC\0";
-/// Version of the format that this crate writes.
-const VERSION: u16 = 1;
+/// Version of the format that this crate writes. Version 1 had fewer secure channel protocols; it is read.
+const VERSION: u16 = 2;
 /// Magic, version, length of the memory.
 const HEADER: usize = 8 + 2 + 4;
 /// SHA-256 over all that is in front of it.
@@ -254,6 +254,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), CardFileError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{AesKeyLength, SecureChannelProtocol};
 
     fn selected(card: &mut CardFile) -> Vec<u8> {
         card.process(&[0x00, 0xA4, 0x04, 0x00, 0x00]).unwrap()
@@ -279,6 +280,31 @@ mod tests {
     }
 
     #[test]
+    fn cards_of_version_1_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let scp03 = SecureChannelProtocol::Scp03 { i: 0x70, key_length: AesKeyLength::Aes256 };
+        for (name, protocol) in [
+            ("scp02", SecureChannelProtocol::Scp02 { i: 0x55 }),
+            ("scp02-random", SecureChannelProtocol::Scp02 { i: 0x15 }),
+            ("scp03", scp03),
+        ] {
+            let path = folder.path().join(name);
+            let stored = format!("{}/tests/data/version1-{name}.card", env!("CARGO_MANIFEST_DIR"));
+            fs::copy(stored, &path).unwrap();
+            let mut card = CardFile::open(&path).unwrap();
+            assert_eq!(card.card().protocol(), protocol);
+            let fresh = JavaCard::builder().protocol(protocol).seed(7).build();
+            assert_eq!(card.card().key_sets(), fresh.key_sets());
+            let answer = card.process(&[0x80, 0x50, 0, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8, 0]).unwrap();
+            assert_eq!(answer, fresh.twin().process(&[0x80, 0x50, 0, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8, 0]));
+            drop(card);
+            // It is a file of the new version from its first command on.
+            assert_eq!(fs::read(&path).unwrap()[8..10], [0, 2]);
+            assert_eq!(CardFile::open(&path).unwrap().card().protocol(), protocol);
+        }
+    }
+
+    #[test]
     fn what_is_no_card_is_refused_and_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("card");
@@ -296,8 +322,8 @@ mod tests {
             assert!(matches!(open(&whole[..length]), CardFileError::Damaged { .. }), "{length} bytes");
         }
         let mut newer = whole.clone();
-        newer[9] = 2;
-        assert!(matches!(open(&newer), CardFileError::NewerVersion { expected: 1, actual: 2, .. }));
+        newer[9] = 3;
+        assert!(matches!(open(&newer), CardFileError::NewerVersion { expected: 2, actual: 3, .. }));
         let mut changed = whole.clone();
         changed[40] ^= 1;
         assert!(matches!(open(&changed), CardFileError::Damaged { .. }));

@@ -39,7 +39,7 @@ pub fn example(name: &str) -> Command {
 
 pub const TEST_KEY: &str = "404142434445464748494A4B4C4D4E4F";
 
-pub const SCP02: SecureChannelProtocol = SecureChannelProtocol::Scp02 { pseudo_random: true };
+pub const SCP02: SecureChannelProtocol = SecureChannelProtocol::Scp02 { i: 0x55 };
 pub const SCP03: SecureChannelProtocol = SecureChannelProtocol::Scp03 { i: 0x70, key_length: AesKeyLength::Aes128 };
 
 pub fn aid(text: &str) -> Aid {

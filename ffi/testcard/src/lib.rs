@@ -17,7 +17,7 @@ pub extern "C" fn cw_test_card_new(cut_at: u64) -> *mut c_void {
 #[unsafe(no_mangle)]
 pub extern "C" fn cw_test_card_new_scp(scp: u32, cut_at: u64, executed: u32) -> *mut c_void {
     let protocol = match scp {
-        2 => SecureChannelProtocol::Scp02 { pseudo_random: true },
+        2 => SecureChannelProtocol::Scp02 { i: 0x55 },
         _ => SecureChannelProtocol::Scp03 { i: 0x70, key_length: AesKeyLength::Aes128 },
     };
     let fault = if executed == 0 { Fault::CutBefore } else { Fault::CutAfter };

@@ -86,7 +86,7 @@ fn hex(bytes: &[u8]) -> String {
 /// What goes over the line when Rust issues the same card.
 fn from_rust(scp: u32) -> String {
     let protocol = match scp {
-        2 => SecureChannelProtocol::Scp02 { pseudo_random: true },
+        2 => SecureChannelProtocol::Scp02 { i: 0x55 },
         _ => SecureChannelProtocol::Scp03 { i: 0x70, key_length: AesKeyLength::Aes128 },
     };
     let mut trace = String::new();

@@ -5,7 +5,6 @@ use cardwright_apdu::{Aid, CommandApdu, StatusWord};
 
 use super::{no_data, whole_aid};
 use crate::card::{Answer, JavaCard};
-use crate::keys::KeyType;
 
 impl JavaCard {
     pub(crate) fn delete(&mut self, command: &CommandApdu) -> Answer {
@@ -65,8 +64,7 @@ impl JavaCard {
         if !keys.delete(id, version) {
             return Err(StatusWord::REFERENCED_DATA_NOT_FOUND);
         }
-        let key_type = if self.memory.config.protocol.identifier() == 2 { KeyType::Des } else { KeyType::Aes };
-        if keys.channel_set(0, key_type).is_none() {
+        if keys.channel_set(0, self.memory.config.protocol).is_none() {
             return Err(StatusWord::CONDITIONS_NOT_SATISFIED);
         }
         self.memory.keys = keys;

@@ -5,7 +5,7 @@ use crate::{AesKeyLength, JavaCard, JavaCardBuilder, SecureChannelProtocol};
 
 pub(super) const KEY: [u8; 16] =
     [0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4A, 0x4B, 0x4C, 0x4D, 0x4E, 0x4F];
-pub(super) const SCP02: SecureChannelProtocol = SecureChannelProtocol::Scp02 { pseudo_random: false };
+pub(super) const SCP02: SecureChannelProtocol = SecureChannelProtocol::Scp02 { i: 0x15 };
 pub(super) const HOST_CHALLENGE: [u8; 8] = [1, 2, 3, 4, 5, 6, 7, 8];
 
 enum Mac {
@@ -136,7 +136,7 @@ pub(super) fn each_protocol() -> Vec<Host> {
     let scp03 = |i, key_length| SecureChannelProtocol::Scp03 { i, key_length };
     [
         SCP02,
-        SecureChannelProtocol::Scp02 { pseudo_random: true },
+        SecureChannelProtocol::Scp02 { i: 0x55 },
         scp03(0x00, AesKeyLength::Aes128),
         scp03(0x70, AesKeyLength::Aes192),
         scp03(0x70, AesKeyLength::Aes256),
