@@ -95,6 +95,11 @@ impl SecureChannel {
         }
     }
 
+    /// Whether the first C-MAC opened the channel.
+    pub(crate) fn is_implicit(&self) -> bool {
+        matches!(&self.cipher, Cipher::Des(session) if session.is_implicit())
+    }
+
     /// Protects a command. It has to be sent, and its response handed to [`SecureChannel::unwrap`].
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use cardwright_apdu::{
     CardPort, CommandApdu, Port, Procedure, ProcedureError, Progress, ResponseApdu, TransportError, TransportErrorKind,
 };
+use cardwright_gp::channel::HostChallenge;
 use cardwright_keys::{KeyAnswer, KeyError, KeyPort, KeyRequest};
 
 use crate::journal::{Entity, Record};
@@ -110,7 +111,19 @@ impl IssuancePort {
         }
     }
 
-    pub(crate) async fn random(&mut self) -> Result<[u8; 8], StoreError> {
+    /// A host challenge: of 16 bytes, which are two questions, or of 8.
+    pub(crate) async fn challenge(&mut self, long: bool) -> Result<HostChallenge, StoreError> {
+        let first = self.random().await?;
+        if !long {
+            return Ok(first.into());
+        }
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&first);
+        bytes[8..].copy_from_slice(&self.random().await?);
+        Ok(bytes.into())
+    }
+
+    async fn random(&mut self) -> Result<[u8; 8], StoreError> {
         match self.port.ask(Ask::Random).await {
             Answer::Random(bytes) => Ok(bytes),
             _ => Err(StoreError::WrongAnswer),

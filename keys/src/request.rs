@@ -98,6 +98,8 @@ pub struct PseudoRandomChallenge {
 pub enum KeyEncryptionKey {
     /// The session DEK of SCP02: triple DES, ECB mode (GPCS 2.3.1 E.4.7).
     Session(KeyValue),
+    /// The session DEK of an implicitly initiated SCP02: triple DES, CBC mode, ICV of zeros (GPCS 2.3.1 E.3.1, E.4.7).
+    SessionCbc(KeyValue),
     /// The static Key-DEK: of SCP03 AES, CBC mode, IV of zeros (Amd D 6.2.8); of SCP01 triple DES, ECB mode (GPCS 2.3.1
     /// D.3.5).
     Static(KeyRef),

@@ -49,3 +49,14 @@ pub fn encipher_key(session_dek: &KeyValue, key: &KeyValue) -> Result<Vec<u8>, K
     Tdes::new(session_dek)?.ecb_encrypt(&mut data);
     Ok(data.to_vec())
 }
+
+/// Key data for PUT KEY in an implicitly initiated session: triple DES in CBC mode under the session DEK, ICV of zeros
+/// (GPCS 2.3.1 E.3.1, E.4.7).
+///
+/// # Errors
+/// As [`encipher_key`].
+pub fn encipher_key_cbc(session_dek: &KeyValue, key: &KeyValue) -> Result<Vec<u8>, KeyError> {
+    let mut data = Zeroizing::new(key.expose_bytes().to_vec());
+    Tdes::new(session_dek)?.cbc_encrypt(&[0; 8], &mut data);
+    Ok(data.to_vec())
+}

@@ -87,6 +87,7 @@ impl KeyService for SoftwareKeys {
                 let (kind, value) = self.key(key)?;
                 let cipher = match under {
                     KeyEncryptionKey::Session(dek) => scp02::encipher_key(dek, &value)?,
+                    KeyEncryptionKey::SessionCbc(dek) => scp02::encipher_key_cbc(dek, &value)?,
                     KeyEncryptionKey::Static(dek) => match self.key(dek)? {
                         (KeyKind::Tdes, dek) => scp02::encipher_key(&dek, &value)?,
                         (KeyKind::Aes, dek) => scp03::encipher_key(&dek, &value)?,

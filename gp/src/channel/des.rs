@@ -41,6 +41,9 @@ pub(super) struct Session {
     /// ICV of the next C-MAC, before its encryption; the first one is not enciphered.
     chaining: [u8; 8],
     is_first: bool,
+    /// Sequence counter that the keys come from; `None` where the key of R-MAC sessions is known already.
+    sequence_counter: Option<[u8; 2]>,
+    is_implicit: bool,
     response_mac: ResponseMac,
     /// ICV of the next R-MAC.
     r_chaining: [u8; 8],
@@ -65,6 +68,8 @@ impl Session {
             dek: keys.dek,
             chaining: [0; 8],
             is_first: true,
+            sequence_counter: None,
+            is_implicit: false,
             response_mac: ResponseMac::Off,
             r_chaining: [0; 8],
             stripped: Vec::new(),
@@ -74,6 +79,7 @@ impl Session {
     /// A session that the first C-MAC opens (GPCS 2.3.1 E.1.2.2): its ICVs are MACs over the AID of the selected application.
     pub(super) fn implicit(i: u8, keys: SessionKeys, aid: &[u8]) -> Result<Self, KeyError> {
         let mut session = Self::new(Protocol::Scp02, i, keys)?;
+        session.is_implicit = true;
         session.chaining = mac_over(&session.mac, aid);
         session.r_chaining = session.rmac.as_ref().map_or([0; 8], |key| mac_over(key, aid));
         Ok(session)
@@ -85,6 +91,27 @@ impl Session {
 
     pub(super) fn i(&self) -> u8 {
         self.i
+    }
+
+    pub(super) fn is_implicit(&self) -> bool {
+        self.is_implicit
+    }
+
+    /// The session with the sequence counter that its keys come from.
+    pub(super) fn with_sequence_counter(mut self, counter: Option<[u8; 2]>) -> Self {
+        self.sequence_counter = counter;
+        self
+    }
+
+    pub(super) fn sequence_counter(&self) -> Option<[u8; 2]> {
+        self.sequence_counter
+    }
+
+    /// Gives the session the key of its R-MAC sessions.
+    pub(super) fn set_r_mac_key(&mut self, key: &KeyValue) -> Result<(), KeyError> {
+        self.rmac = Some(Tdes::new(key)?);
+        self.sequence_counter = None;
+        Ok(())
     }
 
     pub(super) fn dek(&self) -> Option<&KeyValue> {
@@ -102,6 +129,10 @@ impl Session {
     /// The R-MAC over what was said since the R-MAC session began.
     pub(super) fn r_mac(&self) -> [u8; 8] {
         self.r_chaining
+    }
+
+    pub(super) fn set_r_mac(&mut self, r_mac: [u8; 8]) {
+        self.r_chaining = r_mac;
     }
 
     /// MAC of `first ‖ second` with S-ENC, full triple DES (GPCS 2.3.1 D.3.2, E.4.2).

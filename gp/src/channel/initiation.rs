@@ -243,7 +243,10 @@ impl CardAnswer {
         let fail = |error: cardwright_keys::KeyError| NotVerified::Failed(error.into());
         let (cipher, expected, host_cryptogram, challenge) = match self.protocol {
             Protocol::Scp01 | Protocol::Scp02 => {
+                let counter =
+                    (self.protocol == Protocol::Scp02).then(|| self.challenge.first_chunk().copied()).flatten();
                 let cipher = des::Session::new(self.protocol, self.i, session.keys).map_err(fail)?;
+                let cipher = cipher.with_sequence_counter(counter);
                 let host = self.host_challenge.as_bytes();
                 let (card, host) = (cipher.cryptogram(host, &self.challenge), cipher.cryptogram(&self.challenge, host));
                 let matches =

@@ -1,4 +1,5 @@
 use cardwright_apdu::{CardPort, Class, CommandApdu, Instruction, Ne};
+use cardwright_keys::{KeyError, KeyPort, KeyRequest, KeySet};
 use subtle::ConstantTimeEq;
 
 use super::des::ResponseMac;
@@ -16,9 +17,21 @@ impl SecureChannel {
     /// With `each` every response from now on carries its R-MAC; else one over all of them comes with
     /// [`SecureChannel::end_r_mac`].
     ///
+    /// `set` is the key set of the channel. After EXTERNAL AUTHENTICATE the sequence counter is one more than in the answer to
+    /// INITIALIZE UPDATE, and the key of the R-MAC comes from its value at this time (GPCS 2.3.1 E.4.1): the key service is asked
+    /// once.
+    ///
     /// # Errors
-    /// [`ChannelError::Level`] where the protocol or `i` has no R-MAC; [`Error::TooLong`]; as [`SecureChannel::call`].
-    pub async fn begin_r_mac(&mut self, card: &mut impl CardPort, data: &[u8], each: bool) -> Result<(), Error> {
+    /// [`ChannelError::Level`] where the protocol or `i` has no R-MAC; [`Error::TooLong`]; [`Error::Keys`];
+    /// [`Error::Unsupported`] when the counter is used up; as [`SecureChannel::call`].
+    pub async fn begin_r_mac(
+        &mut self,
+        card: &mut impl CardPort,
+        keys: &mut impl KeyPort,
+        set: &KeySet,
+        data: &[u8],
+        each: bool,
+    ) -> Result<(), Error> {
         let no_r_mac = ChannelError::Level { level: 0x10, protocol: self.protocol().name() };
         let (level, Cipher::Des(session)) = (self.level, &mut self.cipher) else { return Err(no_r_mac.into()) };
         if session.i() & 0x20 == 0 || session.response_mac() != ResponseMac::Off || level.has_r_mac() {
@@ -33,6 +46,15 @@ impl SecureChannel {
         };
         let command = CommandApdu::new(Class::GP, BEGIN, if each { 0x10 } else { 0x00 }, 0x01)
             .with_data([&[length], data].concat());
+        if let Some(counter) = session.sequence_counter() {
+            let next = u16::from_be_bytes(counter).checked_add(1);
+            let next = next
+                .ok_or(Error::Unsupported { what: "an R-MAC session after the last value of the sequence counter" })?;
+            let request = KeyRequest::Scp02Session { keys: set.clone(), sequence_counter: next.to_be_bytes() };
+            let answer = keys.ask_keys(request).await?.into_session()?;
+            session.set_r_mac_key(answer.keys.rmac.as_ref().ok_or(KeyError::WrongAnswer)?)?;
+        }
+        let before = session.r_mac();
         // The R-MAC covers this command and its response, which carries none.
         session.set_response_mac(ResponseMac::AtTheEnd);
         let result = self.call(card, &command).await;
@@ -42,6 +64,10 @@ impl SecureChannel {
                 (Ok(_), false) => ResponseMac::AtTheEnd,
                 (Err(_), _) => ResponseMac::Off,
             });
+            if result.is_err() {
+                // No session has begun: the next one starts where this one would have.
+                session.set_r_mac(before);
+            }
         }
         result.map(drop)
     }

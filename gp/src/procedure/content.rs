@@ -178,6 +178,7 @@ pub async fn prepare_keys(
     new: &NewKeys,
 ) -> Result<PutKey, Error> {
     let under = match channel.session_dek() {
+        Some(dek) if channel.is_implicit() => KeyEncryptionKey::SessionCbc(dek.clone()),
         Some(dek) => KeyEncryptionKey::Session(dek.clone()),
         None => KeyEncryptionKey::Static(current.dek.clone()),
     };

@@ -1,5 +1,5 @@
 use cardwright_apdu::tlv::Tag;
-use cardwright_apdu::{Aid, CardPort};
+use cardwright_apdu::{Aid, CardPort, StatusWord};
 use cardwright_keys::{KeyPort, KeySet};
 
 use super::{KeyCandidate, send};
@@ -20,13 +20,15 @@ pub struct OpenOptions {
     pub scp01_i: Option<u8>,
     /// `i` of SCP02 from the card recognition data; answers of SCP02 do not hold it.
     pub scp02_i: Option<u8>,
+    /// Whether the card is known to speak SCP03 with 16-byte challenges: bit 01 of its `i` in the card recognition data.
+    pub s16: bool,
 }
 
 impl OpenOptions {
     /// This security level, the card's choice of key set, no check of the challenge.
     #[must_use]
     pub fn new(level: SecurityLevel) -> Self {
-        Self { kvn: 0, level, challenge: ChallengePolicy::Ignore, scp01_i: None, scp02_i: None }
+        Self { kvn: 0, level, challenge: ChallengePolicy::Ignore, scp01_i: None, scp02_i: None, s16: false }
     }
 
     /// The same with a check of the card challenge.
@@ -47,6 +49,13 @@ impl OpenOptions {
     #[must_use]
     pub fn with_scp02_i(mut self, i: Option<u8>) -> Self {
         self.scp02_i = i;
+        self
+    }
+
+    /// The same for a card that is known to speak SCP03 with 16-byte challenges, or not.
+    #[must_use]
+    pub fn with_s16(mut self, s16: bool) -> Self {
+        self.s16 = s16;
         self
     }
 
@@ -80,7 +89,10 @@ pub struct Opened {
 /// Opens a secure channel to the selected security domain, whose AID is `domain`.
 ///
 /// The card's one answer is tested against all candidates off the card. When none fits, EXTERNAL AUTHENTICATE is not
-/// sent. `host_challenge` must be random.
+/// sent.
+///
+/// `host_challenge` must be random: 8 bytes, or 16 where the card may speak SCP03 with 16-byte challenges. Of 16 the first 8 are
+/// used, unless [`OpenOptions::s16`] says that the card takes all; a card that refuses the length (6700) gets the other one, once.
 ///
 /// # Errors
 /// [`Error::WrongKeys`] counts as one failure of this card, whatever the number of candidates; [`Error::Card`] also when
@@ -93,8 +105,17 @@ pub async fn open(
     host_challenge: impl Into<HostChallenge>,
     options: OpenOptions,
 ) -> Result<Opened, Error> {
-    let (state, command) = InitializeUpdate::new(options.kvn, host_challenge);
-    let mut answer = state.handle_response(&send(card, command).await?)?;
+    let host_challenge = host_challenge.into();
+    let short = host_challenge.short();
+    let (first, other) = if options.s16 { (host_challenge, short) } else { (short, host_challenge) };
+    let (mut state, command) = InitializeUpdate::new(options.kvn, first);
+    let mut response = send(card, command).await?;
+    if response.sw() == StatusWord::WRONG_LENGTH && host_challenge.is_long() {
+        let command;
+        (state, command) = InitializeUpdate::new(options.kvn, other);
+        response = send(card, command).await?;
+    }
+    let mut answer = state.handle_response(&response)?;
     let told = if answer.protocol() == Protocol::Scp01 { options.scp01_i } else { options.scp02_i };
     if let Some(i) = told {
         answer = answer.with_i(i);

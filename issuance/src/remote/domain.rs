@@ -87,13 +87,17 @@ impl Domain {
             }
         }
         let candidates: Vec<_> = order.new_keys.iter().chain(&order.current_keys).cloned().collect();
-        let scp02_i = self.facts.data.recognition.as_ref().and_then(|data| data.i_of(2));
-        let options = OpenOptions::new(order.level).with_challenge_policy(order.challenge).with_scp02_i(scp02_i);
+        let i_of = |protocol| self.facts.data.recognition.as_ref().and_then(|data| data.i_of(protocol));
+        let mut options = OpenOptions::new(order.level)
+            .with_challenge_policy(order.challenge)
+            .with_scp01_i(i_of(1))
+            .with_scp02_i(i_of(2))
+            .with_s16(i_of(3).is_some_and(|i| i & 0x01 != 0));
         self.check_level(order)?;
         let mut kvns = wanted.into_iter().chain([0]);
+        options.kvn = kvns.next().unwrap_or(0);
         let opened = loop {
-            let options = options.with_kvn(kvns.next().unwrap_or(0));
-            let challenge = port.random().await?;
+            let challenge = port.challenge(options.s16).await?;
             let domain = self.facts.domain;
             let mut keys = port.clone();
             // Durable before the card can count: an attempt that a crash swallows is not forgotten.
@@ -101,12 +105,20 @@ impl Domain {
             let result = procedure::open(port, &mut keys, domain.as_ref(), &candidates, challenge, options).await;
             match result {
                 Ok(opened) => break opened,
+                // Its card recognition data do not say so, but the card may want 16 bytes.
+                Err(GpError::Refused { command: "INITIALIZE UPDATE", sw: StatusWord::WRONG_LENGTH })
+                    if !options.s16 =>
+                {
+                    let _durable = self.job.record(port, &[Event::KeyAnswered]).await?;
+                    options.s16 = true;
+                }
                 // The key set of the wanted version is not there: the card's own choice then.
                 Err(GpError::Refused { command: "INITIALIZE UPDATE", sw })
                     if options.kvn != 0
                         && !matches!(sw, StatusWord::SECURITY_NOT_SATISFIED | StatusWord::AUTHENTICATION_BLOCKED) =>
                 {
                     let _durable = self.job.record(port, &[Event::KeyAnswered]).await?;
+                    options.kvn = kvns.next().unwrap_or(0);
                 }
                 Err(source) => return Err(self.failed(port, source).await?),
             }
@@ -125,14 +137,19 @@ impl Domain {
         Ok(Session { opened, has_new_keys })
     }
 
-    /// R-MAC needs SCP03 with bit 20 of `i`, R-ENCRYPTION bit 60 (Amd D table 5-1): where the card says that it has not,
-    /// it is not asked.
+    /// R-MAC needs bit 20 of `i` of SCP02 or SCP03, R-ENCRYPTION bits 60 of SCP03 (GPCS 2.3.1 table E-1, Amd D table 5-1): where the
+    /// card says that it has not, it is not asked.
     fn check_level(&self, order: &Order) -> Result<(), IssueError> {
         let needed = order.level.bits() & 0x30;
         let needed = if needed & 0x20 != 0 { 0x60 } else { needed << 1 };
         let protocols = self.facts.data.recognition.as_ref().map(|data| &data.protocols[..]).unwrap_or_default();
-        let known: Vec<_> = protocols.iter().filter(|(scp, _)| matches!(scp, 0x02 | 0x03)).collect();
-        if needed == 0 || known.is_empty() || known.iter().any(|(scp, i)| *scp == 0x03 && i & needed == needed) {
+        let known: Vec<_> = protocols.iter().filter(|(scp, _)| matches!(scp, 0x01..=0x03)).collect();
+        let has_level = |(scp, i): &(u8, u8)| match scp {
+            0x02 => needed == 0x20 && i & 0x20 != 0,
+            0x03 => i & needed == needed,
+            _ => false,
+        };
+        if needed == 0 || known.is_empty() || known.into_iter().any(has_level) {
             return Ok(());
         }
         Err(IssueError::Level { level: order.level })
