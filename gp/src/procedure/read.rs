@@ -9,6 +9,7 @@ use crate::card_data::{
     CARD_RECOGNITION_DATA, CIN, CPLC, CardRecognitionData, Cplc, FileControlInformation, IIN, KEY_INFORMATION,
     KeyInformation,
 };
+use crate::channel::HostChallenge;
 use crate::command::{self, Scope};
 use crate::error::CardFault;
 use crate::registry::Registry;
@@ -232,7 +233,7 @@ pub async fn list(
     card: &mut impl CardPort,
     keys: &mut impl KeyPort,
     candidates: &[KeyCandidate],
-    host_challenge: [u8; 8],
+    host_challenge: impl Into<HostChallenge>,
     options: OpenOptions,
 ) -> Result<(Opened, Registry), Error> {
     let domain = select_domain(card, None).await?;
