@@ -6,11 +6,12 @@ use crate::{AesKeyLength, JavaCard, JavaCardBuilder, SecureChannelProtocol};
 pub(super) const KEY: [u8; 16] =
     [0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4A, 0x4B, 0x4C, 0x4D, 0x4E, 0x4F];
 pub(super) const SCP02: SecureChannelProtocol = SecureChannelProtocol::Scp02 { i: 0x15 };
-pub(super) const HOST_CHALLENGE: [u8; 8] = [1, 2, 3, 4, 5, 6, 7, 8];
+pub(super) const HOST_CHALLENGE: [u8; 16] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
 
 enum Mac {
+    Scp01 { key: [u8; 16], last: [u8; 8] },
     Scp02 { key: [u8; 16], last: Option<[u8; 8]> },
-    Scp03 { key: Box<Aes>, chaining: [u8; 16] },
+    Scp03 { key: Box<Aes>, chaining: [u8; 16], length: usize },
 }
 
 /// A host with a card.
@@ -63,15 +64,19 @@ impl Host {
     }
 
     /// The MAC of a command whose header has CLA 84 and the length with the MAC.
-    fn mac(&mut self, message: &[u8]) -> [u8; 8] {
+    fn mac(&mut self, message: &[u8]) -> Vec<u8> {
         match self.mac.as_mut().unwrap() {
+            Mac::Scp01 { key, last } => {
+                *last = TripleDes::new(key).full_mac(*last, message);
+                last.to_vec()
+            }
             Mac::Scp02 { key, last } => {
                 let icv = last.map_or([0; 8], |last| encrypt_des(&halves(key).0, last));
-                *last.insert(retail_mac(key, icv, message))
+                last.insert(retail_mac(key, icv, message)).to_vec()
             }
-            Mac::Scp03 { key, chaining } => {
+            Mac::Scp03 { key, chaining, length } => {
                 *chaining = key.cmac(&[&chaining[..], message]);
-                *chaining.first_chunk().unwrap()
+                chaining[..*length].to_vec()
             }
         }
     }
@@ -80,7 +85,8 @@ impl Host {
     pub(super) fn secured(&mut self, header: &str, data: &[u8]) -> (Vec<u8>, u16) {
         let mut bytes = hex(header);
         bytes[0] |= 0x04;
-        bytes.push(data.len() as u8 + 8);
+        let length = if let Some(Mac::Scp03 { length, .. }) = &self.mac { *length } else { 8 };
+        bytes.push((data.len() + length) as u8);
         bytes.extend_from_slice(data);
         let mac = self.mac(&bytes);
         bytes.extend_from_slice(&mac);
@@ -90,12 +96,22 @@ impl Host {
 
     /// INITIALIZE UPDATE and EXTERNAL AUTHENTICATE; the status word of the last one sent.
     pub(super) fn authenticate(&mut self, level: u8) -> u16 {
-        let (answer, sw) = self.bare(&command("80500000", &HOST_CHALLENGE));
+        let length = self.card.protocol().mac_length();
+        let challenge = &HOST_CHALLENGE[..length];
+        let (answer, sw) = self.bare(&command("80500000", challenge));
         if sw != 0x9000 {
             return sw;
         }
         let key = &self.key;
-        let cryptogram: [u8; 8] = match answer[11] {
+        let cryptogram: Vec<u8> = match answer[11] {
+            0x01 => {
+                let card = &answer[12..20];
+                let mut session = [&card[4..], &challenge[..4], &card[..4], &challenge[4..]].concat();
+                TripleDes::new(&key[..].try_into().unwrap()).encrypt_ecb(&mut session);
+                let session = session.try_into().unwrap();
+                self.mac = Some(Mac::Scp01 { key: session, last: [0; 8] });
+                TripleDes::new(&session).full_mac([0; 8], &[card, challenge].concat()).to_vec()
+            }
             0x02 => {
                 let static_key: [u8; 16] = key[..].try_into().unwrap();
                 let session = |constant: [u8; 2]| {
@@ -107,24 +123,24 @@ impl Host {
                 };
                 self.mac = Some(Mac::Scp02 { key: session([1, 1]), last: None });
                 self.dek = session([1, 0x81]);
-                let mut data = [&answer[12..20], &HOST_CHALLENGE].concat();
+                let mut data = [&answer[12..20], challenge].concat();
                 pad(&mut data, 8);
                 TripleDes::new(&session([1, 0x82])).encrypt_cbc([0; 8], &mut data);
-                *data.last_chunk().unwrap()
+                data.last_chunk::<8>().unwrap().to_vec()
             }
             _ => {
                 let kdf = |key: &[u8], constant: u8, length: usize| {
                     let label = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, constant, 0];
                     let bits = (length as u16 * 8).to_be_bytes();
                     let blocks = (1u8..=2).map(|i| {
-                        let parts: [&[u8]; 5] = [&label, &bits, &[i], &HOST_CHALLENGE, &answer[13..21]];
+                        let parts: [&[u8]; 5] = [&label, &bits, &[i], challenge, &answer[13..13 + challenge.len()]];
                         Aes::new(key).unwrap().cmac(&parts)
                     });
                     blocks.collect::<Vec<_>>().concat()[..length].to_vec()
                 };
                 let s_mac = kdf(key, 6, key.len());
-                self.mac = Some(Mac::Scp03 { key: Box::new(Aes::new(&s_mac).unwrap()), chaining: [0; 16] });
-                kdf(&s_mac, 1, 8).try_into().unwrap()
+                self.mac = Some(Mac::Scp03 { key: Box::new(Aes::new(&s_mac).unwrap()), chaining: [0; 16], length });
+                kdf(&s_mac, 1, length)
             }
         };
         self.secured(&format!("8082{level:02X}00"), &cryptogram).1
@@ -135,11 +151,14 @@ impl Host {
 pub(super) fn each_protocol() -> Vec<Host> {
     let scp03 = |i, key_length| SecureChannelProtocol::Scp03 { i, key_length };
     [
+        SecureChannelProtocol::Scp01 { i: 0x05 },
         SCP02,
         SecureChannelProtocol::Scp02 { i: 0x55 },
         scp03(0x00, AesKeyLength::Aes128),
         scp03(0x70, AesKeyLength::Aes192),
         scp03(0x70, AesKeyLength::Aes256),
+        scp03(0x01, AesKeyLength::Aes128),
+        scp03(0x71, AesKeyLength::Aes256),
     ]
     .into_iter()
     .map(|protocol| {

@@ -1,5 +1,5 @@
 use super::host::{Host, SCP02, command, each_protocol, hex};
-use crate::{CardLifeCycle, JavaCard};
+use crate::{AesKeyLength, CardLifeCycle, JavaCard, SecureChannelProtocol};
 
 #[test]
 fn every_protocol_opens_a_session_that_wants_macs() {
@@ -67,6 +67,75 @@ fn external_authenticate_takes_only_levels_of_the_protocol_and_an_initialize_upd
     for level in [0x00, 0x01, 0x03, 0x11, 0x13, 0x33] {
         assert_eq!(host.authenticate(level), 0x9000, "{level:02X}");
     }
+}
+
+#[test]
+fn each_protocol_has_its_levels_and_its_length_of_challenges() {
+    let all: [u8; 9] = [0x00, 0x01, 0x03, 0x10, 0x11, 0x13, 0x33, 0x02, 0x31];
+    let scp03 = |i| SecureChannelProtocol::Scp03 { i, key_length: AesKeyLength::Aes128 };
+    for (protocol, levels) in [
+        (SecureChannelProtocol::Scp01 { i: 0x05 }, &[0x00, 0x01, 0x03][..]),
+        (SCP02, &[0x00, 0x01, 0x03]),
+        (SecureChannelProtocol::Scp02 { i: 0x35 }, &[0x00, 0x01, 0x03, 0x10, 0x11, 0x13]),
+        (scp03(0x00), &[0x00, 0x01, 0x03]),
+        (scp03(0x21), &[0x00, 0x01, 0x03, 0x11, 0x13]),
+        (scp03(0x61), &[0x00, 0x01, 0x03, 0x11, 0x13, 0x33]),
+    ] {
+        let mut host = Host::new(JavaCard::builder().protocol(protocol));
+        for level in all {
+            let expected = if levels.contains(&level) { 0x9000 } else { 0x6A86 };
+            assert_eq!(host.authenticate(level), expected, "{protocol:?} {level:02X}");
+        }
+        for length in [0, 7, 8, 9, 15, 16, 17] {
+            let expected = if length == protocol.mac_length() { 0x9000 } else { 0x6700 };
+            assert_eq!(host.sw("80500000", &[0; 17][..length]), expected, "{protocol:?} {length}");
+        }
+    }
+}
+
+#[test]
+fn r_mac_sessions_want_a_session_and_a_protocol_that_has_them() {
+    let mut host = Host::new(JavaCard::builder().protocol(SCP02));
+    assert_eq!(host.authenticate(0x01), 0x9000);
+    assert_eq!(host.secured("807A1001", &[0]).1, 0x6D00);
+    let mut host = Host::new(JavaCard::builder().protocol(SecureChannelProtocol::Scp02 { i: 0x35 }));
+    assert_eq!(host.sw("807A1001", &[0]), 0x6982);
+    assert_eq!(host.sw("80780003", &[]), 0x6982);
+    assert_eq!(host.authenticate(0x00), 0x9000);
+    for (header, data, sw) in [
+        ("80780003", "", 0x6985),
+        ("807A3001", "00", 0x6A86),
+        ("807A1002", "00", 0x6A86),
+        ("807A1001", "", 0x6A80),
+        ("807A1001", "0211", 0x6A80),
+        ("807A0001", "0111", 0x9000),
+        ("807A0001", "0111", 0x6985),
+        ("80780002", "", 0x6A86),
+        ("80780001", "", 0x9000),
+        ("80780003", "", 0x9000),
+        ("80780001", "", 0x6985),
+    ] {
+        let (answer, actual) = host.bare(&command(header, &hex(data)));
+        assert_eq!((actual, answer.len()), (sw, if header[2..4] == *"78" && sw == 0x9000 { 8 } else { 0 }), "{header}");
+    }
+    // The R-MAC of a security level lasts as long as the session.
+    assert_eq!(host.authenticate(0x10), 0x9000);
+    assert_eq!(host.sw("80780003", &[]), 0x6985);
+    assert_eq!(host.bare(&command("807A1001", &[0])).0.len(), 8);
+}
+
+#[test]
+fn a_card_with_implicit_initiation_has_no_other_and_one_base_key_where_i_says_so() {
+    let mut host = Host::new(JavaCard::builder().protocol(SecureChannelProtocol::Scp02 { i: 0x1A }).max_failures(2));
+    assert_eq!(host.authenticate(0x01), 0x6D00);
+    assert_eq!(host.bare(&command("80CA00E0", &[])).0, hex("E006C00401018010"));
+    assert_eq!(host.bare(&command("80CA00C1", &[])).0, hex("C1020000"));
+    assert_eq!(host.sw("80F28002", &hex("4F00")), 0x6982);
+    assert_eq!(host.sw("84F28002", &[0; 10]), 0x6982);
+    assert_eq!(host.sw("80CA9F7F", &[]), 0x9000);
+    assert_eq!(host.sw("84F28002", &[0; 10]), 0x6982);
+    assert_eq!(host.sw("84F28002", &[0; 10]), 0x6983);
+    assert_eq!(host.bare(&command("80CA00C1", &[])).0, hex("C1020000"));
 }
 
 #[test]
