@@ -51,7 +51,6 @@ impl Setup {
             protocol if is_base_key(protocol) => (KeyKind::Tdes, "des".into(), KeyScheme::AsIs),
             _ => (KeyKind::Tdes, "des".into(), KeyScheme::Emv),
         };
-        // KDF3 makes keys of 16 bytes only from a master key of 16.
         let candidate = |prefix: &str, scheme| KeyCandidate::new(KeyRef::new(format!("{prefix}-{name}")), kind, scheme);
         let (test, new) = (candidate("test", KeyScheme::AsIs), candidate("new", scheme));
         let reader = SimReader::new(JavaCard::builder().protocol(protocol).seed(7).build());
@@ -124,7 +123,7 @@ fn levels(bits: &[u8]) -> Vec<SecurityLevel> {
     bits.iter().map(|bits| SecurityLevel::new(*bits).unwrap()).collect()
 }
 
-/// At the levels that the protocol has everything works, and the host asks for no other: `refused` counts them.
+/// At these levels everything works, and the host asks the card for no other.
 fn at_every_level(protocol: SecureChannelProtocol, expected: &[u8]) {
     let file = load_file();
     for level in levels(&[0x00, 0x01, 0x03, 0x10, 0x11, 0x13, 0x33]) {

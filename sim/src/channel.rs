@@ -31,7 +31,7 @@ pub(crate) struct Handshake {
 }
 
 pub(crate) enum ProtocolHandshake {
-    Scp01(scp01::Handshake),
+    Scp01(Box<scp01::Handshake>),
     Scp02(Box<scp02::Handshake>),
     Scp03(Box<scp03::Handshake>),
 }
@@ -64,7 +64,7 @@ impl Handshake {
         let cryptogram = &command.data[..command.data.len() / 2];
         let (cryptogram_valid, mut channel) = match self.protocol {
             ProtocolHandshake::Scp01(handshake) => {
-                (same(&handshake.host_cryptogram(), cryptogram), Channel::Scp01(handshake.channel()))
+                (same(&handshake.host_cryptogram(), cryptogram), Channel::Scp01(Box::new(handshake.channel())))
             }
             ProtocolHandshake::Scp02(handshake) => {
                 (same(&handshake.host_cryptogram(), cryptogram), Channel::Scp02(Box::new(handshake.channel())))
@@ -83,7 +83,7 @@ impl Handshake {
 }
 
 enum Channel {
-    Scp01(scp01::Channel),
+    Scp01(Box<scp01::Channel>),
     Scp02(Box<scp02::Channel>),
     Scp03(Box<scp03::Channel>),
 }

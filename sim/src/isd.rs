@@ -154,7 +154,7 @@ impl JavaCard {
                 let handshake = scp01::Handshake::new(i, &enc, &mac, short_challenge()?, card_challenge);
                 answer.extend_from_slice(&card_challenge);
                 answer.extend_from_slice(&handshake.card_cryptogram());
-                (ProtocolHandshake::Scp01(handshake), Dek::TripleDes(dek))
+                (ProtocolHandshake::Scp01(Box::new(handshake)), Dek::TripleDes(dek))
             }
             SecureChannelProtocol::Scp02 { i } => {
                 if counter >= SCP02_COUNTER_MAX {

@@ -92,7 +92,7 @@ impl Channel {
 
     /// The length is in front; padding follows only where it is needed to fill a block (GPCS D.3.4).
     fn decipher(&self, data: &[u8]) -> Option<Vec<u8>> {
-        if data.len() % DES_BLOCK != 0 {
+        if !data.len().is_multiple_of(DES_BLOCK) {
             return None;
         }
         let mut data = data.to_vec();
