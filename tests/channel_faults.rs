@@ -5,22 +5,25 @@
 //!
 //! # What the host detects
 //!
-//! | level | of responses |
-//! |---|---|
-//! | SCP02 with an R-MAC on each response | whatever differs from what the card gave, at that response; a bare error status, which the host takes because cards send it, at the next one |
-//! | SCP02 with an R-MAC at the end | whatever differs, when the R-MAC is fetched; nothing before |
-//! | SCP03 with R-MAC | whatever differs, at that response, but for a bare error status |
-//! | without R-MAC (SCP01; levels 00, 01, 03) | nothing but a lost response |
+//! A response that differs from the one that the card gave to this command:
 //!
-//! A forged bare error status under SCP03 is not detected at all: error responses are not protected (Amd D 6.2.5), and the R-MAC
-//! after it covers the commands before, not the responses. Under SCP02 taking the R-MAC from an error response changes nothing that the
-//! host reads, and is not detected. An error can thus be invented under SCP03, a success never.
+//! | | detected |
+//! |---|---|
+//! | SCP02, R-MAC on each response | at once; a bare error status, as cards send it, at the next response |
+//! | SCP02, R-MAC at the end | when the R-MAC is fetched, not before |
+//! | SCP03 with R-MAC | at once; not a bare error status |
+//! | without R-MAC (SCP01; levels 00, 01, 03) | no; that one never comes, yes |
+//!
+//! A forged bare error status under SCP03 is not detected at all: error responses are not protected (Amd D 6.2.5), and the
+//! R-MAC after it covers the commands before, not the responses. Under SCP02 taking the R-MAC from an error response changes
+//! nothing that the host reads, and is not detected. An error can thus be invented under SCP03, a success never.
 //!
 //! # What the card detects
 //!
-//! With C-MAC whatever differs from what the host sent, at that command, but for Le, which no MAC covers, and for the logical channel
-//! number; all after it is refused as well. Under implicit initiation the first command opens the channel whenever it arrives: what came
-//! before it was refused, but ended nothing. Without C-MAC (levels 00 and 10) nothing is detected. The last command can be lost at any level: no card can tell.
+//! With C-MAC: whatever differs from what the host sent, at that command, but for Le, which no MAC covers, and for the logical
+//! channel number; all after it is refused as well. Under implicit initiation the first command opens the channel whenever it
+//! arrives: what came before it was refused, but ended nothing. Without C-MAC (levels 00 and 10): nothing. That the last command
+//! was lost no card can tell.
 
 mod support;
 

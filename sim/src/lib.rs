@@ -43,7 +43,8 @@
 //! No bytecode is run: an instance of a module that [`BUILT_INS`] names has a built-in application, any other answers
 //! SELECT alone. There is one logical channel and no security domain but the issuer's, so no delegated management, DAP,
 //! tokens or receipts. Command chaining, INSTALL [for personalization], [for extradition] and [for registry update] are not
-//! supported. An R-MAC session ends with the secure channel session that it was begun in. Keys can be read by tests ([`JavaCard::key_sets`]) and lie in the
+//! supported. An R-MAC session ends with the secure channel session that it was begun in. Keys can be read by tests
+//! ([`JavaCard::key_sets`]) and lie in the
 //! card's file in the clear: put none but test keys into it.
 
 mod application;
