@@ -24,7 +24,8 @@ pub use level::SecurityLevel;
 pub use protocol::{HostChallenge, Protocol};
 
 use crate::error::{ClosedBy, Error};
-use crate::{CardFault, CardProfile, ChannelError, error::ResponseFault};
+use crate::profile::ChannelQuirks;
+use crate::{CardFault, ChannelError, error::ResponseFault};
 
 /// An open secure channel. One command is outstanding at a time; after a response that does not verify, or a lost one,
 /// the channel is closed for good and says so each time.
@@ -33,6 +34,7 @@ pub struct SecureChannel {
     cipher: Cipher,
     level: SecurityLevel,
     state: State,
+    quirks: ChannelQuirks,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +62,7 @@ impl SecureChannel {
     }
 
     fn new(cipher: Cipher, level: SecurityLevel) -> Self {
-        Self { cipher, level, state: State::Ready }
+        Self { cipher, level, state: State::Ready, quirks: ChannelQuirks::default() }
     }
 
     /// The security level of the session.
@@ -119,7 +121,7 @@ impl SecureChannel {
             Cipher::Des(session) => session.wrap(command.as_ref(), self.level),
             _ if !self.level.has_c_mac() => command.clone(),
             Cipher::Plan(protocol) => planned(*protocol, self.level, command.as_ref()),
-            Cipher::Scp03(session) => session.wrap(command.as_ref(), self.level),
+            Cipher::Scp03(session) => session.wrap(command.as_ref(), self.level, self.quirks),
         };
         self.state = State::Outstanding;
         Ok(protected)
@@ -146,11 +148,13 @@ impl SecureChannel {
 
     /// The channel for a card that does otherwise than the standard says.
     #[must_use]
-    pub fn with_profile(mut self, profile: &CardProfile) -> Self {
-        if let Cipher::Scp03(session) = &mut self.cipher {
-            session.follow(profile);
-        }
+    pub fn with_quirks(mut self, quirks: ChannelQuirks) -> Self {
+        self.quirks = quirks;
         self
+    }
+
+    pub(crate) fn quirks(&self) -> ChannelQuirks {
+        self.quirks
     }
 
     /// Whether the channel can protect commands: it was not closed, and lost no response.

@@ -53,6 +53,18 @@ pub enum ListingFormat {
     Legacy,
 }
 
+/// What of a profile a secure channel follows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct ChannelQuirks {
+    /// Which commands the counter of SCP03 counts.
+    pub counter: CounterRule,
+    /// Whether SCP03 pads and enciphers a command's empty data field.
+    pub enciphers_empty_data: bool,
+    /// Whether keys under an AES Key-DEK come without the length in front of each.
+    pub bare_key_components: bool,
+}
+
 /// What a kind of card does otherwise than the standard says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -124,6 +136,13 @@ impl CardProfile {
             _ => return None,
         }
         Some(profile)
+    }
+
+    /// What a secure channel to such a card follows.
+    #[must_use]
+    pub fn channel_quirks(&self) -> ChannelQuirks {
+        let Self { counter, enciphers_empty_data, bare_key_components, .. } = *self;
+        ChannelQuirks { counter, enciphers_empty_data, bare_key_components }
     }
 
     /// The longest command data field that counts: the smaller of the profile's and the card's own.

@@ -5,7 +5,7 @@
 
 use cardwright_apdu::{CommandApdu, ResponseApdu};
 use cardwright_gp::channel::{HostChallenge, ImplicitInitiation, InitializeUpdate, NotVerified, Verified};
-use cardwright_gp::{CardFault, ChallengePolicy, Error, SecureChannel, SecurityLevel};
+use cardwright_gp::{CardFault, CardProfile, ChallengePolicy, Error, SecureChannel, SecurityLevel};
 use cardwright_keys::cipher::Tdes;
 use cardwright_keys::{KeyKind, KeyRef, KeyService, KeySet, KeyValue, SoftwareKeys, scp02};
 use serde_json::Value;
@@ -371,4 +371,40 @@ fn another_key_version_than_asked_for_is_the_cards_fault() {
 fn with_no_command(mut session: Value) -> Value {
     session["external_authenticate"] = "".into();
     session
+}
+
+/// What the profiles change, held against the standard's behaviour: which counter the enciphered data comes from, and whether
+/// there is any.
+#[test]
+fn a_channel_follows_the_profile_of_its_card() {
+    let all = sessions();
+    let v = all.iter().find(|v| text(v, "id") == "scp03-s8-aes128-level03").unwrap();
+    let open = |profile: &CardProfile| {
+        let (state, _) = InitializeUpdate::new(0, challenge(v));
+        let answer = ResponseApdu::parse(&bytes(v, "initialize_update_response")).unwrap();
+        let answer = state.handle_response(&answer).unwrap();
+        let mut service = SoftwareKeys::new();
+        for (name, value) in ["enc", "mac", "dek"].iter().zip(&keys(v)) {
+            service.insert(*name, KeyKind::Aes, value).unwrap();
+        }
+        let set = KeySet { enc: KeyRef::new("enc"), mac: KeyRef::new("mac"), dek: KeyRef::new("dek") };
+        let session = service.answer(&answer.key_request(&set)).unwrap().into_session().unwrap();
+        let (state, _) = answer.verify(session).unwrap().external_authenticate(SecurityLevel::C_DECRYPTION).unwrap();
+        let channel = state.handle_response(&ResponseApdu::new([], 0x9000.into())).unwrap();
+        channel.with_quirks(profile.channel_quirks())
+    };
+    let with_data = CommandApdu::new(0x80, 0xE4, 0, 0).with_data([0x4F, 5, 0xA0, 0, 0, 0, 3]);
+    let without = CommandApdu::new(0x80, 0xCA, 0x9F, 0x7F);
+    // The 16 enciphered bytes of the command with data, after a command without.
+    let second = |name: &str| {
+        let mut channel = open(&CardProfile::built_in(name).unwrap());
+        let first = channel.wrap(&without).unwrap();
+        channel.unwrap(ResponseApdu::new([], 0x9000.into())).unwrap();
+        (first.nc(), channel.wrap(&with_data).unwrap().data()[..16].to_vec())
+    };
+    let first = open(&CardProfile::standard()).wrap(&with_data).unwrap().data()[..16].to_vec();
+    let (standard, quirk, yubikey) = (second("standard"), second("counts-commands-with-data"), second("yubikey"));
+    assert_ne!(standard.1, first, "every command counts");
+    assert_eq!(quirk.1, first, "only commands with data count");
+    assert_eq!((standard.0, quirk.0, yubikey.0), (8, 8, 24), "empty data is enciphered by one profile only");
 }

@@ -11,9 +11,8 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
 use super::{SecurityLevel, mac_class};
-use crate::CardProfile;
 use crate::error::ResponseFault;
-use crate::profile::CounterRule;
+use crate::profile::{ChannelQuirks, CounterRule};
 
 pub(super) struct Session {
     enc: Aes,
@@ -24,8 +23,6 @@ pub(super) struct Session {
     counter: u128,
     /// Length of cryptograms and MACs, in bytes: 8 or 16.
     mac_len: usize,
-    rule: CounterRule,
-    enciphers_empty_data: bool,
 }
 
 impl Session {
@@ -38,8 +35,6 @@ impl Session {
             chaining: [0; 16],
             counter: 0,
             mac_len,
-            rule: CounterRule::Every,
-            enciphers_empty_data: false,
         })
     }
 
@@ -61,18 +56,19 @@ impl Session {
         self.mac_len
     }
 
-    /// What the card does otherwise.
-    pub(super) fn follow(&mut self, profile: &CardProfile) {
-        self.rule = profile.counter;
-        self.enciphers_empty_data = profile.enciphers_empty_data;
-    }
-
     /// The counter counts every command after EXTERNAL AUTHENTICATE, with data or without (Amd D 6.2.6).
-    pub(super) fn wrap(&mut self, command: CommandApduRef<'_>, level: SecurityLevel) -> CommandApdu {
-        if self.rule == CounterRule::Every || !command.data.is_empty() {
+    pub(super) fn wrap(
+        &mut self,
+        command: CommandApduRef<'_>,
+        level: SecurityLevel,
+        quirks: ChannelQuirks,
+    ) -> CommandApdu {
+        let has_data = !command.data.is_empty();
+        if quirks.counter == CounterRule::Every || has_data {
             self.counter += 1;
         }
-        self.protect(command, level.has_c_decryption())
+        let encipher = level.has_c_decryption() && (has_data || quirks.enciphers_empty_data);
+        self.protect(command, encipher)
     }
 
     /// EXTERNAL AUTHENTICATE: C-MAC only, before the counter starts (Amd D 6.2.3).
@@ -87,7 +83,7 @@ impl Session {
         message.extend_from_slice(&self.chaining);
         message.extend_from_slice(&[mac_class(command.cla), command.ins.0, command.p1, command.p2, 0]);
         message.extend_from_slice(command.data);
-        if encipher && (self.enciphers_empty_data || !command.data.is_empty()) {
+        if encipher {
             pad(&mut message, DATA);
             let icv = self.enc.encrypt_block(&self.counter.to_be_bytes());
             self.enc.cbc_encrypt(&icv, &mut message[DATA..]);

@@ -19,7 +19,7 @@ pub struct PutKey {
     pub first_kid: u8,
     /// The keys, enciphered.
     pub keys: Vec<WrappedKey>,
-    /// Whether they are enciphered under an AES key, which puts the key's length in front of each.
+    /// Whether they are enciphered under an AES key, which puts the key's length in front of each (Amd D 7.2).
     pub under_aes: bool,
 }
 

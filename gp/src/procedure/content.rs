@@ -188,7 +188,7 @@ pub async fn prepare_keys(
         let request = KeyRequest::Wrap { key: key.clone(), under: under.clone() };
         wrapped.push(keys.ask_keys(request).await?.into_wrapped()?);
     }
-    let under_aes = channel.protocol().key_kind() == KeyKind::Aes;
+    let under_aes = channel.protocol().key_kind() == KeyKind::Aes && !channel.quirks().bare_key_components;
     Ok(PutKey { replace: new.replace, kvn: new.kvn, first_kid: 1, keys: wrapped, under_aes })
 }
 

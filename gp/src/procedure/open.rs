@@ -4,7 +4,8 @@ use cardwright_keys::{KeyPort, KeySet};
 
 use super::{KeyCandidate, send};
 use crate::channel::{HostChallenge, InitializeUpdate, NotVerified, Protocol};
-use crate::{CardFault, ChallengePolicy, Error, SecureChannel, SecurityLevel};
+use crate::profile::ChannelQuirks;
+use crate::{CardFault, CardProfile, ChallengePolicy, Error, SecureChannel, SecurityLevel};
 
 /// How a secure channel is to be opened.
 #[derive(Clone, Copy, Debug)]
@@ -22,13 +23,23 @@ pub struct OpenOptions {
     pub scp02_i: Option<u8>,
     /// Whether the card is known to speak SCP03 with 16-byte challenges: bit 01 of its `i` in the card recognition data.
     pub s16: bool,
+    /// What the card does otherwise than the standard says.
+    pub quirks: ChannelQuirks,
 }
 
 impl OpenOptions {
     /// This security level, the card's choice of key set, no check of the challenge.
     #[must_use]
     pub fn new(level: SecurityLevel) -> Self {
-        Self { kvn: 0, level, challenge: ChallengePolicy::Ignore, scp01_i: None, scp02_i: None, s16: false }
+        Self {
+            kvn: 0,
+            level,
+            challenge: ChallengePolicy::Ignore,
+            scp01_i: None,
+            scp02_i: None,
+            s16: false,
+            quirks: ChannelQuirks::default(),
+        }
     }
 
     /// The same with a check of the card challenge.
@@ -56,6 +67,18 @@ impl OpenOptions {
     #[must_use]
     pub fn with_s16(mut self, s16: bool) -> Self {
         self.s16 = s16;
+        self
+    }
+
+    /// The same for a card of this profile: its quirks and its challenge policy; what it says of `i` and 16-byte challenges counts
+    /// where nothing else is known.
+    #[must_use]
+    pub fn following(mut self, profile: &CardProfile) -> Self {
+        self.challenge = profile.challenge.unwrap_or(self.challenge);
+        self.scp01_i = self.scp01_i.or(profile.scp01_i);
+        self.scp02_i = self.scp02_i.or(profile.scp02_i);
+        self.s16 |= profile.s16.unwrap_or(false);
+        self.quirks = profile.channel_quirks();
         self
     }
 
@@ -150,7 +173,7 @@ pub async fn open(
         };
         let challenge_verified = verified.challenge_verified();
         let (state, command) = verified.external_authenticate(options.level)?;
-        let channel = state.handle_response(&send(card, command).await?)?;
+        let channel = state.handle_response(&send(card, command).await?)?.with_quirks(options.quirks);
         return Ok(Opened { channel, kdd, kvn, protocol, candidate, keys: set, challenge_verified });
     }
     Err(Error::WrongKeys { kvn, protocol: protocol.name(), candidates: tried })
