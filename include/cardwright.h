@@ -285,6 +285,11 @@
 #define CW_CHALLENGE_IGNORE 2
 
 /*
+ `cw_open_options.flags`: the card is known to speak SCP03 with challenges of 16 bytes; it takes a `host_challenge` of zeros.
+ */
+#define CW_OPEN_S16 0x01
+
+/*
  Part of the registry: the issuer security domain.
  */
 #define CW_SCOPE_ISD 0x80
@@ -1235,7 +1240,8 @@ typedef struct cw_open_options {
    */
   uint32_t security_level;
   /*
-   Host challenge. All zero has the library draw it from the system's generator, as it should be; anything else is taken as
+   Host challenge. All zero has the library draw it from the system's generator, as it should be, also the 16 bytes of a card that
+   takes no fewer; anything else is taken as
    it is and must be random and new for each call.
    */
   uint8_t host_challenge[8];
@@ -1262,13 +1268,17 @@ typedef struct cw_open_options {
    */
   uint8_t scp02_i;
   /*
-   Zero.
+   `i` of SCP01 from the card recognition data, 0 when not known.
    */
-  uint8_t reserved;
+  uint8_t scp01_i;
   /*
    One of `CW_CHALLENGE_IGNORE` to `CW_CHALLENGE_REQUIRE`.
    */
   uint32_t challenge_policy;
+  /*
+   0, or `CW_OPEN_S16`.
+   */
+  uint32_t flags;
 } cw_open_options;
 
 /*
@@ -2091,7 +2101,7 @@ typedef struct cw_report {
 #define CW_OUT_OF_RANGE 112
 
 /*
- The generator that the caller brought gave no random bytes.
+ The generator gave no random bytes: the system's, or the one that the caller brought.
  */
 #define CW_NO_RANDOM 113
 

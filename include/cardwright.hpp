@@ -291,6 +291,9 @@ struct open_options {
     aid domain;
     std::uint8_t kvn = 0;
     std::uint8_t scp02_i = 0;
+    std::uint8_t scp01_i = 0;
+    /* Whether the card is known to speak SCP03 with challenges of 16 bytes. */
+    bool s16 = false;
     std::uint32_t challenge_policy = CW_CHALLENGE_REQUIRE;
 };
 
@@ -364,6 +367,8 @@ public:
         raw.domain = options.domain.raw();
         raw.kvn = options.kvn;
         raw.scp02_i = options.scp02_i;
+        raw.scp01_i = options.scp01_i;
+        raw.flags = options.s16 ? CW_OPEN_S16 : 0;
         raw.challenge_policy = options.challenge_policy;
         auto out = detail::sized<cw_opened>();
         detail::check(cw_session_open(get(), service.get(), &raw, &out));

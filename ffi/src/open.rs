@@ -2,6 +2,7 @@
 
 use std::ffi::c_char;
 
+use cardwright_gp::channel::HostChallenge;
 use cardwright_gp::procedure::{self, KeyCandidate, KeyScheme, OpenOptions};
 use cardwright_gp::{ChallengePolicy, SecurityLevel};
 use cardwright_keys::{KeyKind, KeyRef};
@@ -52,6 +53,9 @@ pub const CW_CHALLENGE_REPORT: u32 = 1;
 /// Card challenge: not looked at.
 pub const CW_CHALLENGE_IGNORE: u32 = 2;
 
+/// `cw_open_options.flags`: the card is known to speak SCP03 with challenges of 16 bytes; it takes a `host_challenge` of zeros.
+pub const CW_OPEN_S16: u32 = 0x01;
+
 /// At most so many candidates are taken.
 const MAX_CANDIDATES: usize = 64;
 
@@ -79,7 +83,8 @@ pub struct cw_open_options {
     pub struct_size: u32,
     /// Security level: one of `CW_SECURITY_AUTHENTICATED` to `CW_SECURITY_FULL`.
     pub security_level: u32,
-    /// Host challenge. All zero has the library draw it from the system's generator, as it should be; anything else is taken as
+    /// Host challenge. All zero has the library draw it from the system's generator, as it should be, also the 16 bytes of a card that
+    /// takes no fewer; anything else is taken as
     /// it is and must be random and new for each call.
     pub host_challenge: [u8; 8],
     /// The key sets that the card may hold. They are tried off the card: however many, a card with other keys sees
@@ -94,10 +99,12 @@ pub struct cw_open_options {
     pub kvn: u8,
     /// `i` of SCP02 from the card recognition data, 0 when not known.
     pub scp02_i: u8,
-    /// Zero.
-    pub reserved: u8,
+    /// `i` of SCP01 from the card recognition data, 0 when not known.
+    pub scp01_i: u8,
     /// One of `CW_CHALLENGE_IGNORE` to `CW_CHALLENGE_REQUIRE`.
     pub challenge_policy: u32,
+    /// 0, or `CW_OPEN_S16`.
+    pub flags: u32,
 }
 
 /// What was learnt while a secure channel was opened.
@@ -150,9 +157,12 @@ pub unsafe extern "system" fn cw_session_open(
             let candidates = unsafe { candidates(options.candidates, options.candidate_count, 1, "candidates")? };
             let domain = options.domain.get("domain")?;
             let how = how(&options)?;
-            let challenge = match options.host_challenge {
-                [0, 0, 0, 0, 0, 0, 0, 0] => random::challenge()?,
-                given => given,
+            let challenge: HostChallenge = match options.host_challenge {
+                [0, 0, 0, 0, 0, 0, 0, 0] => random::bytes::<16>()?.into(),
+                _ if how.s16 => {
+                    return Err(Failure::value("host_challenge: CW_OPEN_S16 takes zeros, 16 bytes are drawn"));
+                }
+                given => given.into(),
             };
 
             session.opened = None;
@@ -182,10 +192,20 @@ pub unsafe extern "system" fn cw_session_open(
 }
 
 fn how(options: &cw_open_options) -> Result<OpenOptions, Failure> {
-    let i = (options.scp02_i != 0).then_some(options.scp02_i);
+    let known = |i: u8| (i != 0).then_some(i);
+    let s16 = match options.flags {
+        0 => false,
+        CW_OPEN_S16 => true,
+        flags => return Err(Failure::value(format!("flags {flags:X} of cw_open_options are not known"))),
+    };
     let policy = policy(options.challenge_policy)?;
     let level = level(options.security_level)?;
-    Ok(OpenOptions::new(level).with_kvn(options.kvn).with_scp02_i(i).with_challenge_policy(policy))
+    Ok(OpenOptions::new(level)
+        .with_kvn(options.kvn)
+        .with_scp01_i(known(options.scp01_i))
+        .with_scp02_i(known(options.scp02_i))
+        .with_s16(s16)
+        .with_challenge_policy(policy))
 }
 
 pub(crate) fn level(level: u32) -> Result<SecurityLevel, Failure> {

@@ -37,7 +37,7 @@ pub const CW_CANCELLED: cw_status = 111;
 /// An index is not below the number of elements.
 pub const CW_OUT_OF_RANGE: cw_status = 112;
 
-/// The generator that the caller brought gave no random bytes.
+/// The generator gave no random bytes: the system's, or the one that the caller brought.
 pub const CW_NO_RANDOM: cw_status = 113;
 
 /// The card was taken out.

@@ -65,7 +65,8 @@ fn issue_one(seed: u64, keys: usize, load_file: usize) {
         domain: cw_aid::default(),
         kvn: 0,
         scp02_i: 0,
-        reserved: 0,
+        scp01_i: 0,
+        flags: 0,
         challenge_policy: 0,
     };
     let mut session = null_mut();

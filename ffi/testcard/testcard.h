@@ -7,7 +7,7 @@
 
 /* The card is pulled out before command number cut_at, counted from 1; 0 for never. */
 void *cw_test_card_new(uint64_t cut_at);
-/* The same with SCP02 or SCP03 (2, 3), and pulled out after the command where executed is not 0. */
+/* The same with SCP01, SCP02 or SCP03 (1, 2, 3) or SCP03 with challenges of 16 bytes (16), and pulled out after the command where executed is not 0. */
 void *cw_test_card_new_scp(uint32_t scp, uint64_t cut_at, uint32_t executed);
 /* Ends a card; NULL is fine. */
 void cw_test_card_free(void *card);

@@ -22,7 +22,7 @@ fn c_issues_the_card_that_rust_issues_byte_for_byte() {
     let programs = Programs::new();
     for name in ["issue", "steps"] {
         let program = compile(name, programs.folder.path());
-        for scp in [2, 3] {
+        for scp in [1, 2, 3, 16] {
             assert_same_as_rust(name, scp, &programs.run(Command::new(&program), scp, 0, false));
         }
     }

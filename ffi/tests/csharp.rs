@@ -85,7 +85,7 @@ fn csharp_issues_the_card_that_rust_issues_byte_for_byte() {
     let programs = Programs::new();
     for name in ["Issue", "Steps"] {
         let program = example(programs.folder.path(), name);
-        for scp in [2, 3] {
+        for scp in [1, 2, 3, 16] {
             assert_same_as_rust(name, scp, &programs.run(again(&program), scp, 0, false));
         }
     }

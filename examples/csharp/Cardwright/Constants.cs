@@ -15,6 +15,7 @@ namespace Cardwright
         internal const uint CW_DELETE_RELATED = 0x01;
         internal const uint CW_DELETE_FORCE = 0x02;
         internal const uint CW_IRREVERSIBLE = 0x80;
+        internal const uint CW_OPEN_S16 = 0x01;
         internal const uint CW_PUT_KEYS_ADD = 0x01;
         internal const uint CW_ORDER_OVERRIDE_LOCKOUT = 0x01;
         internal const uint CW_ORDER_RELEASE_QUARANTINE = 0x02;

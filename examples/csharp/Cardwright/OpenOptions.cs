@@ -59,6 +59,12 @@ namespace Cardwright
         /// <summary><c>i</c> of SCP02 from the card recognition data, 0 when not known.</summary>
         public byte Scp02I { get; set; }
 
+        /// <summary><c>i</c> of SCP01 from the card recognition data, 0 when not known.</summary>
+        public byte Scp01I { get; set; }
+
+        /// <summary>Whether the card is known to speak SCP03 with challenges of 16 bytes.</summary>
+        public bool S16 { get; set; }
+
         /// <summary>Eight bytes for tests; null, as it should be, has the library draw them.</summary>
         public byte[] HostChallenge { get; set; }
 
@@ -76,6 +82,8 @@ namespace Cardwright
                 domain = Aid.ToNative(Domain),
                 kvn = Kvn,
                 scp02_i = Scp02I,
+                scp01_i = Scp01I,
+                flags = S16 ? Constants.CW_OPEN_S16 : 0,
                 challenge_policy = (uint)Challenge,
             });
         }

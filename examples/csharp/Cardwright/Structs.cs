@@ -267,8 +267,9 @@ namespace Cardwright
         public cw_aid domain;
         public byte kvn;
         public byte scp02_i;
-        public byte reserved;
+        public byte scp01_i;
         public uint challenge_policy;
+        public uint flags;
     }
 
     [StructLayout(LayoutKind.Sequential)]

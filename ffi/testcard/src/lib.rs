@@ -13,11 +13,13 @@ pub extern "C" fn cw_test_card_new(cut_at: u64) -> *mut c_void {
     cw_test_card_new_scp(3, cut_at, 0)
 }
 
-/// The same with SCP02 or SCP03, and pulled out after the command where `executed` is not 0.
+/// The same with SCP01, SCP02, SCP03 or, as 16, SCP03 with challenges of 16 bytes, and pulled out after the command where `executed` is not 0.
 #[unsafe(no_mangle)]
 pub extern "C" fn cw_test_card_new_scp(scp: u32, cut_at: u64, executed: u32) -> *mut c_void {
     let protocol = match scp {
+        1 => SecureChannelProtocol::Scp01 { i: 0x15 },
         2 => SecureChannelProtocol::Scp02 { i: 0x55 },
+        16 => SecureChannelProtocol::Scp03 { i: 0x71, key_length: AesKeyLength::Aes128 },
         _ => SecureChannelProtocol::Scp03 { i: 0x70, key_length: AesKeyLength::Aes128 },
     };
     let fault = if executed == 0 { Fault::CutBefore } else { Fault::CutAfter };
