@@ -11,7 +11,7 @@ impl KeyCheckValue {
     /// DES keys encrypt eight bytes 00 (GPCS 2.3.1 B.6), AES keys sixteen bytes 01 (Amd D 7.2.2).
     ///
     /// # Errors
-    /// [`KeyError::Length`] when the key's length does not fit its kind.
+    /// [`KeyError::Length`] when the key's length does not fit its kind, [`KeyError::Unsupported`] for a private key of a curve.
     pub fn of(kind: KeyKind, key: &KeyValue) -> Result<Self, KeyError> {
         let value = match kind {
             KeyKind::Tdes => {
@@ -23,6 +23,7 @@ impl KeyCheckValue {
                 let block = Aes::new(key)?.encrypt_block(&[1; 16]);
                 [block[0], block[1], block[2]]
             }
+            KeyKind::Ec(_) => return Err(KeyError::Unsupported),
         };
         Ok(Self(value))
     }

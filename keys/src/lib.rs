@@ -25,6 +25,7 @@ extern crate alloc;
 
 pub mod cipher;
 mod diversify;
+mod ec;
 mod intake;
 mod kcv;
 pub mod pboc;
@@ -33,6 +34,7 @@ mod request;
 pub mod scp01;
 pub mod scp02;
 pub mod scp03;
+pub mod scp11;
 mod service;
 pub mod signature;
 mod software;
@@ -40,6 +42,7 @@ mod template;
 mod value;
 
 pub use diversify::{Diversification, KeyPurpose};
+pub use ec::{EcCurve, EcPublicKey, EcdsaSignature, SignatureHash};
 pub use intake::{IntakeError, KeyComponent, combine};
 pub use kcv::KeyCheckValue;
 pub use reference::{KeyRef, KeySet};

@@ -1,7 +1,8 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::{KeyCheckValue, KeyError, KeyKind, KeyRef, KeySet, KeyValue, SessionKeys};
+use crate::scp11::{EphemeralSeed, Scp11Answer};
+use crate::{EcCurve, EcPublicKey, KeyCheckValue, KeyError, KeyKind, KeyRef, KeySet, KeyValue, SessionKeys};
 
 /// One question to a key service.
 #[derive(Clone, Debug)]
@@ -31,6 +32,28 @@ pub enum KeyRequest {
         context: Vec<u8>,
         /// Inputs of the card challenge, where it is to be computed as well (Amd D 6.2.2.1).
         challenge: Option<PseudoRandomChallenge>,
+    },
+    /// The host's ephemeral public key for SCP11, ePK.OCE. Answer: [`KeyAnswer::PublicKey`].
+    Scp11Ephemeral {
+        /// Curve of the card's key.
+        curve: EcCurve,
+        /// Where the key pair comes from.
+        seed: EphemeralSeed,
+    },
+    /// Keys of a session of SCP11. Answer: [`KeyAnswer::Scp11`].
+    Scp11Session {
+        /// SK.OCE; SCP11b has none.
+        own_static: Option<KeyRef>,
+        /// The same seed as that of [`KeyRequest::Scp11Ephemeral`].
+        seed: EphemeralSeed,
+        /// PK.SD, as the verified certificate of the card gives it.
+        card_static: EcPublicKey,
+        /// ePK.SD, as the card answered it.
+        card_ephemeral: EcPublicKey,
+        /// Key usage ‖ key type ‖ key length.
+        shared_info: Vec<u8>,
+        /// Length of each key, in bytes: 16, 24 or 32.
+        key_length: usize,
     },
     /// A key enciphered for PUT KEY. Answer: [`KeyAnswer::Wrapped`].
     Wrap {
@@ -100,6 +123,8 @@ pub enum KeyEncryptionKey {
     Session(KeyValue),
     /// The session DEK of an implicitly initiated SCP02: triple DES, CBC mode, ICV of zeros (GPCS 2.3.1 E.3.1, E.4.7).
     SessionCbc(KeyValue),
+    /// The session DEK of SCP11: AES, CBC mode, IV of zeros, as under SCP03.
+    SessionAes(KeyValue),
     /// The static Key-DEK: of SCP03 AES, CBC mode, IV of zeros (Amd D 6.2.8); of SCP01 triple DES, ECB mode (GPCS 2.3.1
     /// D.3.5).
     Static(KeyRef),
@@ -111,6 +136,10 @@ pub enum KeyEncryptionKey {
 pub enum KeyAnswer {
     /// Session keys.
     Session(SessionAnswer),
+    /// A public key.
+    PublicKey(EcPublicKey),
+    /// Keys of a session of SCP11.
+    Scp11(Scp11Answer),
     /// A key enciphered for PUT KEY.
     Wrapped(WrappedKey),
     /// A cryptogram.
@@ -186,6 +215,10 @@ macro_rules! into {
 into! {
     /// The session keys.
     into_session: Session -> SessionAnswer;
+    /// The public key.
+    into_public_key: PublicKey -> EcPublicKey;
+    /// The keys of a session of SCP11.
+    into_scp11: Scp11 -> Scp11Answer;
     /// The enciphered key.
     into_wrapped: Wrapped -> WrappedKey;
     /// The cryptogram.

@@ -3,7 +3,7 @@ use core::future::Future;
 
 use thiserror::Error;
 
-use crate::{KeyAnswer, KeyKind, KeyRequest};
+use crate::{EcCurve, KeyAnswer, KeyKind, KeyRequest};
 
 /// A key service did not answer, or not with what was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -31,6 +31,21 @@ pub enum KeyError {
         /// Length given, in bytes.
         actual: usize,
     },
+    /// The bytes are no public key of the curve that is needed here.
+    #[error("no public key of {curve}")]
+    PublicKey {
+        /// The curve.
+        curve: EcCurve,
+    },
+    /// The bytes are no private key of the curve.
+    #[error("no private key of {curve}")]
+    PrivateKey {
+        /// The curve.
+        curve: EcCurve,
+    },
+    /// A signature does not verify.
+    #[error("the signature does not verify")]
+    Signature,
     /// The data of a request is too long.
     #[error("{actual} bytes of data are more than the {limit} that fit")]
     DataLength {

@@ -3,7 +3,9 @@ use alloc::string::{String, ToString};
 use core::fmt;
 
 use crate::request::{EncipheredKeyCommand, KeyAnswer, KeyEncryptionKey, KeyRequest, SessionAnswer, WrappedKey};
-use crate::{KeyCheckValue, KeyError, KeyKind, KeyRef, KeyService, KeyValue, pboc, scp01, scp02, scp03, signature};
+use crate::{
+    KeyCheckValue, KeyError, KeyKind, KeyRef, KeyService, KeyValue, ec, pboc, scp01, scp02, scp03, scp11, signature,
+};
 
 /// A key service in this process's memory: for development, tests and cards with published test keys.
 #[derive(Clone, Default)]
@@ -21,9 +23,13 @@ impl SoftwareKeys {
     /// Adds a key, or replaces the one of this name.
     ///
     /// # Errors
-    /// [`KeyError::Length`] when the length does not fit the kind.
+    /// [`KeyError::Length`] when the length does not fit the kind, [`KeyError::PrivateKey`] for a number that is none of the
+    /// curve's private keys.
     pub fn insert(&mut self, name: impl Into<String>, kind: KeyKind, value: &[u8]) -> Result<(), KeyError> {
         kind.check_length(value.len())?;
+        if let KeyKind::Ec(curve) = kind {
+            ec::check_private(curve, value)?;
+        }
         self.keys.insert(name.into(), (kind, KeyValue::new(value)?));
         Ok(())
     }
@@ -83,17 +89,34 @@ impl KeyService for SoftwareKeys {
                 };
                 Ok(KeyAnswer::Session(SessionAnswer { keys: session, card_challenge }))
             }
+            KeyRequest::Scp11Ephemeral { curve, seed } => {
+                Ok(KeyAnswer::PublicKey(ec::public_of(*curve, &scp11::ephemeral(*curve, seed)?)?))
+            }
+            KeyRequest::Scp11Session { own_static, seed, card_static, card_ephemeral, shared_info, key_length } => {
+                let curve = card_static.curve();
+                let ephemeral = scp11::ephemeral(curve, seed)?;
+                let own = match own_static {
+                    Some(key) => self.key_of(KeyKind::Ec(curve), key)?,
+                    None => ephemeral.clone(),
+                };
+                let answer =
+                    scp11::session_keys(&ephemeral, &own, card_static, card_ephemeral, shared_info, *key_length)?;
+                Ok(KeyAnswer::Scp11(answer))
+            }
             KeyRequest::Wrap { key, under } => {
                 let (kind, value) = self.key(key)?;
+                // Before anything is enciphered: a private key has no check value here.
+                let kcv = KeyCheckValue::of(kind, &value)?;
                 let cipher = match under {
                     KeyEncryptionKey::Session(dek) => scp02::encipher_key(dek, &value)?,
                     KeyEncryptionKey::SessionCbc(dek) => scp02::encipher_key_cbc(dek, &value)?,
+                    KeyEncryptionKey::SessionAes(dek) => scp03::encipher_key(dek, &value)?,
                     KeyEncryptionKey::Static(dek) => match self.key(dek)? {
                         (KeyKind::Tdes, dek) => scp02::encipher_key(&dek, &value)?,
                         (KeyKind::Aes, dek) => scp03::encipher_key(&dek, &value)?,
+                        (KeyKind::Ec(_), _) => return Err(KeyError::Unsupported),
                     },
                 };
-                let kcv = KeyCheckValue::of(kind, &value)?;
                 Ok(KeyAnswer::Wrapped(WrappedKey { kind, length: value.len(), cipher, kcv }))
             }
             KeyRequest::Cryptogram { key, challenge } => {

@@ -4,7 +4,7 @@ use core::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::KeyError;
+use crate::{EcCurve, KeyError};
 
 /// Which algorithm a key is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -14,6 +14,8 @@ pub enum KeyKind {
     Tdes,
     /// AES with 16, 24 or 32 bytes.
     Aes,
+    /// A private key of an elliptic curve, as long as its order.
+    Ec(EcCurve),
 }
 
 impl KeyKind {
@@ -22,6 +24,7 @@ impl KeyKind {
         let fits = match self {
             Self::Tdes => matches!(actual, 8 | 16),
             Self::Aes => matches!(actual, 16 | 24 | 32),
+            Self::Ec(curve) => actual == curve.field_len(),
         };
         if fits { Ok(()) } else { Err(KeyError::Length { actual }) }
     }
@@ -29,10 +32,11 @@ impl KeyKind {
 
 impl fmt::Display for KeyKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Tdes => "DES",
-            Self::Aes => "AES",
-        })
+        match self {
+            Self::Tdes => f.write_str("DES"),
+            Self::Aes => f.write_str("AES"),
+            Self::Ec(curve) => write!(f, "EC {curve}"),
+        }
     }
 }
 
@@ -41,13 +45,13 @@ impl fmt::Display for KeyKind {
 pub struct KeyValue(Vec<u8>);
 
 impl KeyValue {
-    /// Takes a key of 8, 16, 24 or 32 bytes.
+    /// Takes a key of 8, 16, 24 or 32 bytes, or a private key of 48.
     ///
     /// # Errors
     /// [`KeyError::Length`] for any other length.
     pub fn new(value: &[u8]) -> Result<Self, KeyError> {
         match value.len() {
-            8 | 16 | 24 | 32 => Ok(Self(value.to_vec())),
+            8 | 16 | 24 | 32 | 48 => Ok(Self(value.to_vec())),
             actual => Err(KeyError::Length { actual }),
         }
     }
@@ -87,6 +91,6 @@ pub struct SessionKeys {
     pub mac: KeyValue,
     /// S-RMAC: R-MAC; SCP01 has none.
     pub rmac: Option<KeyValue>,
-    /// Data encryption session key of SCP02; SCP01 and SCP03 have none (GPCS 2.3.1 D.2, Amd D 6.2.1).
+    /// Data encryption session key of SCP02 and SCP11; SCP01 and SCP03 have none (GPCS 2.3.1 D.2, Amd D 6.2.1).
     pub dek: Option<KeyValue>,
 }
