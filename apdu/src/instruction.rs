@@ -87,6 +87,8 @@ macro_rules! instructions {
 instructions! {
     /// ISO 7816-4 VERIFY.
     VERIFY = 0x20, "VERIFY";
+    /// PERFORM SECURITY OPERATION.
+    PERFORM_SECURITY_OPERATION = 0x2A, "PERFORM SECURITY OPERATION";
     /// END R-MAC SESSION of GlobalPlatform.
     END_R_MAC_SESSION = 0x78, "END R-MAC SESSION";
     /// BEGIN R-MAC SESSION of GlobalPlatform.

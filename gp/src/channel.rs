@@ -4,6 +4,12 @@
 //! InitializeUpdate --answer--> CardAnswer --session keys--> Verified --level--> Authenticating --answer--> SecureChannel
 //! ```
 //!
+//! Under SCP11 ([`scp11`]) there are keys to agree on, and a receipt in place of the cryptograms:
+//!
+//! ```text
+//! KeyAgreement --ephemeral key--> Authenticating --answer--> CardKeys --session keys, receipt--> SecureChannel
+//! ```
+//!
 //! Each step consumes the one before. Nothing can be sent to the card before its cryptogram has been verified, and only
 //! the last state protects commands. Protocol, `i` and key version come from the card's answer.
 
@@ -14,6 +20,7 @@ mod level;
 mod protocol;
 mod response_mac;
 mod scp03;
+pub mod scp11;
 
 use cardwright_apdu::{CardPort, Class, CommandApdu, CommandApduRef, ResponseApdu};
 use cardwright_keys::KeyKind;
@@ -77,8 +84,7 @@ impl SecureChannel {
         match &self.cipher {
             Cipher::Des(session) => session.protocol(),
             Cipher::Plan(protocol) => *protocol,
-            Cipher::Scp03(session) if session.mac_len() == 16 => Protocol::Scp03S16,
-            Cipher::Scp03(_) => Protocol::Scp03,
+            Cipher::Scp03(session) => session.protocol(),
         }
     }
 
@@ -88,12 +94,13 @@ impl SecureChannel {
         self.protocol().max_data(self.level, 255)
     }
 
-    /// The session DEK, for key data under SCP02.
+    /// The session DEK, for key data under SCP02 (triple DES) and SCP11 (AES).
     #[must_use]
     pub fn session_dek(&self) -> Option<&cardwright_keys::KeyValue> {
         match &self.cipher {
             Cipher::Des(session) => session.dek(),
-            Cipher::Scp03(_) | Cipher::Plan(_) => None,
+            Cipher::Scp03(session) => session.dek(),
+            Cipher::Plan(_) => None,
         }
     }
 

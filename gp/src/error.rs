@@ -99,6 +99,14 @@ pub enum Error {
         /// Secure channel protocol that the card used.
         protocol: &'static str,
     },
+    /// A certificate of the card's chain is not accepted; nothing further was sent.
+    #[error("certificate {} of the card: {fault}", index + 1)]
+    Certificate {
+        /// Which one, from 0, in the order of the chain.
+        index: usize,
+        /// What is wrong.
+        fault: crate::channel::scp11::CertificateFault,
+    },
     /// PUT KEY knows the key versions 01 to 7F.
     #[error("key version {kvn:02X} cannot be put or replaced: PUT KEY knows 01 to 7F")]
     KeyVersion {
@@ -197,6 +205,18 @@ pub enum CardFault {
     /// The card challenge is not the pseudo-random one that card and key set must give.
     #[error("the card challenge is not the pseudo-random one of this key set and security domain")]
     Challenge,
+    /// The receipt of SCP11 is not the one of this session: whoever answered does not have the private key of the card's
+    /// certificate, or something was altered on the way. No channel is open.
+    #[error("the receipt does not verify: the card does not have the key of its certificate; no channel is open")]
+    SessionReceipt,
+    /// A public key in the answer is no point of the curve.
+    #[error("no public key of {curve} at offset {offset}")]
+    PublicKey {
+        /// The curve.
+        curve: cardwright_keys::EcCurve,
+        /// Where it begins, in bytes from the start of the answer.
+        offset: usize,
+    },
     /// The card computed another check value for a key that was sent to it.
     #[error("check value of key {kid}: expected {expected}, the card gave {actual}")]
     KeyCheckValue {

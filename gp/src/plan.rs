@@ -82,7 +82,8 @@ impl Plan {
     }
 
     /// Plans SELECT of the issuer security domain, INITIALIZE UPDATE and EXTERNAL AUTHENTICATE, and gives the channel for what
-    /// follows. It has no keys: commands have their real lengths, and what is in them is not protected.
+    /// follows. It has no keys: commands have their real lengths, and what is in them is not protected. SCP11 is planned as SCP11b
+    /// on a curve of 256 bits, with a card whose key is known.
     ///
     /// # Errors
     /// [`ChannelError::Level`] for a level that the protocol does not have.
@@ -90,15 +91,20 @@ impl Plan {
         let channel = SecureChannel::planned(protocol, level)?;
         let size = protocol.mac_len();
         self.add(&command::select(None), 2 + 20);
+        self.protocol = Some((protocol, level));
+        if protocol.number() == 0x11 {
+            let authenticate = CommandApdu::new(0x80, 0x88, 0, 0x13).with_data([0; 15 + 68]).with_ne(Ne::MAX_SHORT);
+            self.add(&authenticate, 68 + 18 + 2);
+            return Ok(channel);
+        }
         let answer = match protocol {
             Protocol::Scp01 | Protocol::Scp02 => 28,
-            Protocol::Scp03 | Protocol::Scp03S16 => 16 + 2 * size,
+            _ => 16 + 2 * size,
         };
         let update = CommandApdu::new(0x80, 0x50, 0, 0).with_data(&[0; 16][..size]).with_ne(Ne::MAX_SHORT);
         self.add(&update, answer + 2);
         let authenticate = CommandApdu::new(0x84, 0x82, level.bits(), 0).with_data(&[0; 32][..2 * size]);
         self.add(&authenticate, 2);
-        self.protocol = Some((protocol, level));
         Ok(channel)
     }
 

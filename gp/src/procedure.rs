@@ -13,6 +13,7 @@ mod candidate;
 mod content;
 mod management;
 mod open;
+mod open_scp11;
 mod read;
 
 use cardwright_apdu::{CardPort, CommandApdu, ResponseApdu};
@@ -25,6 +26,7 @@ pub use management::{
     Installed, install_with_fallback, load_and_install_combined, load_as, manage, sign, sign_load_file, verify_receipt,
 };
 pub use open::{OpenOptions, Opened, open};
+pub use open_scp11::{CardKeySource, OpenedScp11, Scp11Options, open_scp11};
 pub use read::{CardData, list, read_card_data, read_registry, salvage_registry, select, select_domain};
 
 use crate::Error;

@@ -83,7 +83,7 @@ impl InitializeUpdate {
             Protocol::Scp03 if i & 0x10 != 0 => "32 bytes (SCP03 with pseudo-random challenge)",
             Protocol::Scp03 => "29 or 32 bytes (SCP03)",
             Protocol::Scp03S16 if i & 0x10 != 0 => "48 bytes (SCP03 with pseudo-random challenge of 16 bytes)",
-            Protocol::Scp03S16 => "45 or 48 bytes (SCP03 with 16-byte challenges)",
+            _ => "45 or 48 bytes (SCP03 with 16-byte challenges)",
         };
         let size = protocol.mac_len();
         let (Some(challenge), Some(cryptogram)) = (rest.get(..size), rest.get(size..2 * size)) else {
@@ -185,7 +185,7 @@ impl CardAnswer {
         match self.protocol {
             Protocol::Scp01 => false,
             Protocol::Scp02 => self.i & 0x40 != 0,
-            Protocol::Scp03 | Protocol::Scp03S16 => self.i & 0x10 != 0,
+            _ => self.i & 0x10 != 0,
         }
     }
 
@@ -217,7 +217,7 @@ impl CardAnswer {
                 keys,
                 sequence_counter: self.challenge.first_chunk().copied().unwrap_or_default(),
             },
-            Protocol::Scp03 | Protocol::Scp03S16 => {
+            _ => {
                 let length = self.challenge.len();
                 let asked = self.sequence_counter.filter(|_| self.checks_challenge());
                 let challenge = asked.map(|sequence_counter| PseudoRandomChallenge {
@@ -253,9 +253,9 @@ impl CardAnswer {
                     self.checks_challenge().then(|| cipher.card_challenge(&self.aid)[..] == self.challenge[2..]);
                 (Cipher::Des(cipher), card, host, matches)
             }
-            Protocol::Scp03 | Protocol::Scp03S16 => {
+            _ => {
                 let context = self.context();
-                let cipher = scp03::Session::new(self.protocol.mac_len(), session.keys).map_err(fail)?;
+                let cipher = scp03::Session::new(self.protocol, session.keys).map_err(fail)?;
                 let card = cipher.card_cryptogram(&context).map_err(fail)?;
                 let host = cipher.host_cryptogram(&context).map_err(fail)?;
                 let matches = session.card_challenge.map(|expected| expected[..] == self.challenge[..]);

@@ -16,6 +16,10 @@ pub enum Protocol {
     Scp03,
     /// SCP03 with challenges, cryptograms and MACs of 16 bytes.
     Scp03S16,
+    /// SCP11 a, b or c with MACs of 8 bytes (Amd F).
+    Scp11,
+    /// SCP11 a, b or c with MACs of 16 bytes.
+    Scp11S16,
 }
 
 impl Protocol {
@@ -26,6 +30,7 @@ impl Protocol {
             Self::Scp01 => "SCP01",
             Self::Scp02 => "SCP02",
             Self::Scp03 | Self::Scp03S16 => "SCP03",
+            Self::Scp11 | Self::Scp11S16 => "SCP11",
         }
     }
 
@@ -36,21 +41,22 @@ impl Protocol {
             Self::Scp01 => 0x01,
             Self::Scp02 => 0x02,
             Self::Scp03 | Self::Scp03S16 => 0x03,
+            Self::Scp11 | Self::Scp11S16 => 0x11,
         }
     }
 
-    /// Which kind of static keys the protocol needs.
+    /// Which kind of keys the protocol protects commands with; they are static keys too, but under SCP11.
     #[must_use]
     pub fn key_kind(self) -> KeyKind {
         match self {
             Self::Scp01 | Self::Scp02 => KeyKind::Tdes,
-            Self::Scp03 | Self::Scp03S16 => KeyKind::Aes,
+            Self::Scp03 | Self::Scp03S16 | Self::Scp11 | Self::Scp11S16 => KeyKind::Aes,
         }
     }
 
     /// Length of challenges, cryptograms and MACs, in bytes.
     pub(crate) fn mac_len(self) -> usize {
-        if self == Self::Scp03S16 { 16 } else { 8 }
+        if matches!(self, Self::Scp03S16 | Self::Scp11S16) { 16 } else { 8 }
     }
 
     /// The longest command data field that can be protected at this level so that the protected one has at most `limit`
@@ -81,6 +87,8 @@ impl Protocol {
                     && (!level.has_r_mac() || r_mac)
                     && (!level.has_r_encryption() || i & 0x60 == 0x60)
             }
+            // Key usage 34 or 3C is agreed on (GPCS 11.1.9).
+            Self::Scp11 | Self::Scp11S16 => matches!(level, SecurityLevel::C_MAC_R_MAC | SecurityLevel::FULL),
         }
     }
 }

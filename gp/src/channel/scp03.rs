@@ -1,4 +1,6 @@
 //! SCP03 with session keys: C-MAC, R-MAC, encryption of commands and responses (Amd D 1.1.1), with MACs of 8 or 16 bytes.
+//!
+//! SCP11 does the same once its keys are agreed on.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -10,15 +12,17 @@ use cardwright_keys::{KeyError, KeyValue, SessionKeys};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
-use super::{SecurityLevel, mac_class};
+use super::{Protocol, SecurityLevel, mac_class};
 use crate::error::ResponseFault;
 use crate::profile::{ChannelQuirks, CounterRule};
 
 pub(super) struct Session {
+    protocol: Protocol,
     enc: Aes,
     mac: AesCmac,
     rmac: AesCmac,
     mac_key: KeyValue,
+    dek: Option<KeyValue>,
     chaining: [u8; 16],
     counter: u128,
     /// Length of cryptograms and MACs, in bytes: 8 or 16.
@@ -26,16 +30,26 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(mac_len: usize, keys: SessionKeys) -> Result<Self, KeyError> {
+    pub(super) fn new(protocol: Protocol, keys: SessionKeys) -> Result<Self, KeyError> {
         Ok(Self {
+            protocol,
             enc: Aes::new(&keys.enc)?,
             mac: AesCmac::new(&keys.mac)?,
             rmac: AesCmac::new(keys.rmac.as_ref().ok_or(KeyError::WrongAnswer)?)?,
             mac_key: keys.mac,
+            dek: keys.dek,
             chaining: [0; 16],
             counter: 0,
-            mac_len,
+            mac_len: protocol.mac_len(),
         })
+    }
+
+    /// A session of SCP11: the receipt is the first MAC chaining value. The first command counts as 1, as after EXTERNAL
+    /// AUTHENTICATE.
+    pub(super) fn after_receipt(protocol: Protocol, keys: SessionKeys, receipt: [u8; 16]) -> Result<Self, KeyError> {
+        let mut session = Self::new(protocol, keys)?;
+        session.chaining = receipt;
+        Ok(session)
     }
 
     /// Amd D 6.2.2.2; `context` is host challenge ‖ card challenge.
@@ -52,8 +66,12 @@ impl Session {
         Ok(derive(&self.mac_key, constant, self.mac_len, context)?.to_vec())
     }
 
-    pub(super) fn mac_len(&self) -> usize {
-        self.mac_len
+    pub(super) fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    pub(super) fn dek(&self) -> Option<&KeyValue> {
+        self.dek.as_ref()
     }
 
     /// The counter counts every command after EXTERNAL AUTHENTICATE, with data or without (Amd D 6.2.6).

@@ -166,8 +166,8 @@ impl NewKeys {
 
 /// Has a key set enciphered for the card. The command that comes of it can be recorded before it is sent.
 ///
-/// `current` is the key set of the open channel: under SCP01 and SCP03 its Key-DEK enciphers the new keys, under SCP02 the session
-/// DEK does.
+/// `current` is the key set of the open channel: under SCP01 and SCP03 its Key-DEK enciphers the new keys, under SCP02 and SCP11
+/// the session DEK does.
 ///
 /// # Errors
 /// [`Error::Keys`].
@@ -179,6 +179,7 @@ pub async fn prepare_keys(
 ) -> Result<PutKey, Error> {
     let under = match channel.session_dek() {
         Some(dek) if channel.is_implicit() => KeyEncryptionKey::SessionCbc(dek.clone()),
+        Some(dek) if channel.protocol().key_kind() == KeyKind::Aes => KeyEncryptionKey::SessionAes(dek.clone()),
         Some(dek) => KeyEncryptionKey::Session(dek.clone()),
         None => KeyEncryptionKey::Static(current.dek.clone()),
     };
