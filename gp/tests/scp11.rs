@@ -5,8 +5,8 @@
 use cardwright_apdu::{CommandApdu, ResponseApdu};
 use cardwright_gp::channel::Protocol;
 use cardwright_gp::channel::scp11::{
-    AesKeyLength, BlockMark, CardKey, Certificate, HostIdentity, KeyAgreement, KeyReference, MacLength, Parameters,
-    Validity, Variant, CertificateChain, offer, read_certificate,
+    AesKeyLength, BlockMark, CardKey, Certificate, CertificateChain, HostIdentity, KeyAgreement, KeyReference,
+    MacLength, Parameters, Validity, Variant, offer, read_certificate,
 };
 use cardwright_gp::{CardFault, Error, SecureChannel, SecurityLevel};
 use cardwright_keys::scp11::EphemeralSeed;
@@ -158,7 +158,9 @@ fn every_flipped_bit_of_the_answer_is_refused_and_nothing_is_open() {
                 Error::Card { fault: CardFault::PublicKey { .. }, .. } => {
                     assert!(!is_receipt && !is_status, "{} bit {bit}", id(&v));
                 }
-                Error::Card { fault: CardFault::Tlv(_) | CardFault::Missing { .. } | CardFault::Length { .. }, .. } => {}
+                Error::Card {
+                    fault: CardFault::Tlv(_) | CardFault::Missing { .. } | CardFault::Length { .. }, ..
+                } => {}
                 other => panic!("{} bit {bit}: {other}", id(&v)),
             }
         }

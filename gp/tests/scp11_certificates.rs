@@ -127,8 +127,8 @@ fn no_flipped_bit_of_an_x509_chain_is_accepted() {
         for bit in 0..8 * chain.len() {
             let mut altered = chain.clone();
             altered[bit / 8] ^= 1 << (bit % 8);
-            let result = CertificateChain::parse(&altered)
-                .and_then(|chain| chain.verify(&x509.ca(), Validity::NotChecked));
+            let result =
+                CertificateChain::parse(&altered).and_then(|chain| chain.verify(&x509.ca(), Validity::NotChecked));
             assert!(matches!(result, Err(Error::Certificate { .. })), "{names:?}, bit {bit}");
         }
     }
@@ -213,9 +213,11 @@ fn gp_chains() {
         (vec![top.clone().with(0x95, &[0x84]).signed(1), card.signed(2)], 0, signs),
         (vec![top.clone().with(0x5F20, b"Other").signed(1), card.signed(2)], 1, CertificateFault::Issuer),
         (vec![top.signed(1), card.signed(3)], 1, CertificateFault::Signature),
-        (vec![card.clone().with(0x7F49, &[0xB0, 0]).signed(1)], 0, CertificateFault::Format {
-            what: "the public key (7F49)",
-        }),
+        (
+            vec![card.clone().with(0x7F49, &[0xB0, 0]).signed(1)],
+            0,
+            CertificateFault::Format { what: "the public key (7F49)" },
+        ),
     ] {
         assert_eq!(fault(verify(&chain, Validity::NotChecked)), (index, expected));
     }

@@ -8,6 +8,7 @@ use crate::cplc::Cplc;
 use crate::keys::{Key, KeySet, KeyStore, KeyType};
 use crate::memory::Memory;
 use crate::registry::{CARD_LOCKED, INITIALIZED, OP_READY, SECURED, TERMINATED};
+use crate::scp11::Scp11Keys;
 
 /// The default AID of an issuer security domain (GPCS H.1.3).
 const ISD_AID: Aid = match Aid::new(&[0xA0, 0x00, 0x00, 0x01, 0x51, 0x00, 0x00, 0x00]) {
@@ -109,6 +110,7 @@ pub struct JavaCardBuilder {
     t0: bool,
     max_failures: u8,
     atr: Vec<u8>,
+    scp11: Option<Scp11Keys>,
 }
 
 impl Default for JavaCardBuilder {
@@ -129,6 +131,7 @@ impl Default for JavaCardBuilder {
             t0: false,
             max_failures: 10,
             atr: ATR.to_vec(),
+            scp11: None,
         }
     }
 }
@@ -242,6 +245,13 @@ impl JavaCardBuilder {
         self
     }
 
+    /// Keys for SCP11, which the card then speaks besides. Default: none.
+    #[must_use]
+    pub fn scp11(mut self, keys: Scp11Keys) -> Self {
+        self.scp11 = Some(keys);
+        self
+    }
+
     /// Makes the card, as it is after a reset.
     #[must_use]
     pub fn build(self) -> JavaCard {
@@ -258,6 +268,7 @@ impl JavaCardBuilder {
             t0: self.t0,
             max_failures: self.max_failures,
             atr: self.atr,
+            scp11: self.scp11,
         };
         let mut key_sets = self.key_sets;
         if key_sets.is_empty() {

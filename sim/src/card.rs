@@ -8,6 +8,7 @@ use crate::channel::SecureChannel;
 use crate::install::LoadProcess;
 use crate::memory::Memory;
 use crate::registry::{CARD_LOCKED, CARD_RESET, LOCKED, TERMINATED};
+use crate::scp11::Presented;
 use crate::status::Listing;
 use crate::wire::Wire;
 
@@ -54,6 +55,8 @@ pub(crate) struct Session {
     /// The block that STORE DATA has to bring next.
     pub(crate) store_block: u8,
     application: ApplicationSession,
+    /// Certificates of the host, for SCP11.
+    pub(crate) presented: Presented,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -157,7 +160,10 @@ impl JavaCard {
         if cla.channel() != 0 {
             return Executed::bare(Err(StatusWord::CHANNEL_NOT_SUPPORTED));
         }
-        if cla.0 & 0x10 != 0 {
+        let is_certificate = self.memory.config.scp11.is_some()
+            && command.ins == Instruction::PERFORM_SECURITY_OPERATION
+            && self.session.selected == Selected::Isd;
+        if cla.0 & 0x10 != 0 && !is_certificate {
             return Executed::bare(Err(StatusWord::CHAINING_NOT_SUPPORTED));
         }
         if self.memory.life_cycle == TERMINATED && command.ins != Instruction::GET_DATA {

@@ -43,7 +43,7 @@ pub(crate) enum Dek {
     TripleDes([u8; 16]),
     /// Session key of an implicitly initiated channel, triple DES in CBC mode with a zero ICV (GPCS E.3.1, E.4.7).
     TripleDesCbc([u8; 16]),
-    /// Static Key-DEK, AES in CBC mode with a zero ICV (Amd D 6.2.8).
+    /// Static Key-DEK of SCP03 or session key of SCP11, AES in CBC mode with a zero ICV (Amd D 6.2.8).
     Aes(Vec<u8>),
 }
 
@@ -76,7 +76,7 @@ impl Handshake {
         let mac_valid = channel.unwrap(command).is_some();
         let session = (cryptogram_valid && mac_valid).then(|| {
             channel.set_level(level);
-            Session { level, dek: self.dek, channel, is_implicit: false }
+            Session { level, dek: self.dek, channel, is_implicit: false, is_authenticated: true }
         });
         Verdict { mac_valid, cryptogram_valid, session }
     }
@@ -117,6 +117,8 @@ pub(crate) struct Session {
     pub(crate) dek: Dek,
     /// The first C-MAC opened the session.
     pub(crate) is_implicit: bool,
+    /// The host has proved who it is: under SCP11b it has not.
+    pub(crate) is_authenticated: bool,
     channel: Channel,
 }
 
@@ -139,7 +141,15 @@ impl Session {
         command: &CommandApduRef<'_>,
     ) -> Option<(Self, CommandApdu)> {
         let plain = channel.unwrap(command)?;
-        Some((Self { level: C_MAC, dek, channel: Channel::Scp02(Box::new(channel)), is_implicit: true }, plain))
+        let channel = Channel::Scp02(Box::new(channel));
+        Some((Self { level: C_MAC, dek, channel, is_implicit: true, is_authenticated: true }, plain))
+    }
+
+    /// A session of SCP11, whose keys were agreed on.
+    pub(crate) fn agreed(level: u8, dek: Dek, channel: scp03::Channel, is_authenticated: bool) -> Self {
+        let mut channel = Channel::Scp03(Box::new(channel));
+        channel.set_level(level);
+        Self { level, dek, channel, is_implicit: false, is_authenticated }
     }
 
     /// BEGIN or END R-MAC SESSION (GPCS E.5.3, E.5.4).

@@ -3,6 +3,7 @@
 use minicbor::{Decode, Encode};
 
 use crate::keys::KeyType;
+use crate::scp11::Scp11Keys;
 
 /// The secure channel protocol of the issuer security domain and its options `i`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -167,6 +168,8 @@ pub(crate) struct CardConfig {
     pub(crate) max_failures: u8,
     #[cbor(n(8), with = "minicbor::bytes")]
     pub(crate) atr: Vec<u8>,
+    #[n(9)]
+    pub(crate) scp11: Option<Scp11Keys>,
 }
 
 /// `i` of SCP02; files of version 1 have a boolean there, which chose between 55 and 15.

@@ -28,6 +28,11 @@ impl JavaCard {
             self.session.channel = SecureChannel::Closed;
             return Executed::bare(self.initialize_update(command));
         }
+        if !matches!(self.session.channel, SecureChannel::Initiated(_))
+            && let Some(answer) = self.scp11(command)
+        {
+            return Executed::bare(answer);
+        }
         match std::mem::take(&mut self.session.channel) {
             SecureChannel::Initiated(handshake) if command.ins == Instruction::EXTERNAL_AUTHENTICATE => {
                 Executed::bare(self.external_authenticate(handshake, command))
@@ -56,7 +61,10 @@ impl JavaCard {
             return self.initiate(command);
         }
         match session.unwrap(command) {
-            Some(plain) => self.execute(session, plain, true),
+            Some(plain) => {
+                let is_authenticated = session.is_authenticated;
+                self.execute(session, plain, is_authenticated)
+            }
             None => {
                 // An implicit session can be tried again at once, an explicit one has to be terminated first (GPCS E.1.6).
                 self.session.channel = if session.is_implicit { SecureChannel::Closed } else { SecureChannel::Aborted };

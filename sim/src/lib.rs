@@ -42,7 +42,7 @@
 //!
 //! No bytecode is run: an instance of a module that [`BUILT_INS`] names has a built-in application, any other answers
 //! SELECT alone. There is one logical channel and no security domain but the issuer's, so no delegated management, DAP,
-//! tokens or receipts. Command chaining, INSTALL [for personalization], [for extradition] and [for registry update] are not
+//! tokens or receipts. Command chaining but of certificates for SCP11, INSTALL [for personalization], [for extradition] and [for registry update] are not
 //! supported. An R-MAC session ends with the secure channel session that it was begun in. Keys can be read by tests
 //! ([`JavaCard::key_sets`]) and lie in the
 //! card's file in the clear: put none but test keys into it.
@@ -69,6 +69,7 @@ mod registry;
 mod scp01;
 mod scp02;
 mod scp03;
+mod scp11;
 mod status;
 mod store;
 mod wire;
@@ -82,6 +83,7 @@ pub use keys::{Key, KeySet, KeyType};
 pub use pboc::{PbocApplication, PbocKey};
 pub use reader::{Chip, SimReader};
 pub use registry::{EntryKind, RegistryEntry};
+pub use scp11::Scp11Keys;
 pub use store::{CardFile, CardFileError};
 
 #[cfg(test)]

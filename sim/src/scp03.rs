@@ -105,6 +105,21 @@ pub(crate) struct Channel {
 }
 
 impl Channel {
+    /// A channel of SCP11: the receipt is the first MAC chaining value.
+    pub(crate) fn agreed(enc: Aes, mac: Aes, rmac: Aes, receipt: [u8; 16], mac_length: usize) -> Self {
+        Self {
+            mac_length,
+            enc,
+            mac,
+            rmac,
+            chaining: receipt,
+            counter: 0,
+            decrypt: false,
+            r_mac: false,
+            r_encrypt: false,
+        }
+    }
+
     /// Verifies the C-MAC and gives the command without protection; `None` is a security error.
     ///
     /// The card verifies over the data as sent, then deciphers (Amd D 6.2.4, 6.2.6).

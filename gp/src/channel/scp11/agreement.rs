@@ -8,9 +8,9 @@ use cardwright_keys::{EcPublicKey, KeyError, KeyRequest};
 use subtle::ConstantTimeEq;
 
 use super::{CardKey, Parameters};
+use crate::SecurityLevel;
 use crate::channel::{Cipher, SecureChannel, scp03};
 use crate::error::{CardFault, ChannelError, Error};
-use crate::SecurityLevel;
 
 /// Ephemeral public key of either side.
 const EPHEMERAL: Tag = Tag(0x5F49);
@@ -33,11 +33,7 @@ impl KeyAgreement {
     ///
     /// # Errors
     /// [`ChannelError::Level`] for a level that SCP11 does not have.
-    pub fn new(
-        parameters: Parameters,
-        card: CardKey,
-        seed: EphemeralSeed,
-    ) -> Result<(Self, KeyRequest), ChannelError> {
+    pub fn new(parameters: Parameters, card: CardKey, seed: EphemeralSeed) -> Result<(Self, KeyRequest), ChannelError> {
         let (level, protocol) = (parameters.level, parameters.protocol());
         if !protocol.has_level(level, 0) {
             return Err(ChannelError::Level { level: level.bits(), protocol: protocol.name() });
@@ -114,8 +110,7 @@ impl Authenticating {
         }
         let curve = self.agreement.card.public_key().curve();
         let offset = key.offset;
-        let ephemeral =
-            EcPublicKey::new(curve, key.value).map_err(|_| fail(CardFault::PublicKey { curve, offset }))?;
+        let ephemeral = EcPublicKey::new(curve, key.value).map_err(|_| fail(CardFault::PublicKey { curve, offset }))?;
         let value = receipt.value;
         let value: [u8; 16] =
             value.try_into().map_err(|_| length("receipt", receipt.offset, "16 bytes", value.len()))?;

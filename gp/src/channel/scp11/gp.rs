@@ -72,7 +72,8 @@ impl GpCertificate {
             }
             objects.push(object);
         }
-        let find = |tag, what| objects.iter().find(|object| object.tag == tag).map(|found| found.value).ok_or(format(what));
+        let find =
+            |tag, what| objects.iter().find(|object| object.tag == tag).map(|found| found.value).ok_or(format(what));
         let signature = match objects.last() {
             Some(last) if last.tag == SIGNATURE => *last,
             _ => return Err(format("the signature (5F37), which comes last,")),
