@@ -10,7 +10,6 @@ use cardwright::gp::channel::scp11::{
 };
 use cardwright::gp::command::{self, InstallForInstall};
 use cardwright::gp::procedure::{self, CardKeySource, NewKeys, OpenedScp11, Scp11Options};
-use cardwright::gp::profile::ChannelQuirks;
 use cardwright::gp::{CardFault, Error, SecureChannel, SecurityLevel};
 use cardwright::keys::scp11::EphemeralSeed;
 use cardwright::keys::{EcCurve, EcPublicKey, KeyKind, KeyRef, KeySet, SoftwareKeys};
@@ -91,15 +90,18 @@ fn options(which: Which) -> Scp11Options {
         Which::B => (Variant::B, 0x13),
         Which::C => (Variant::C(host), 0x15),
     };
-    Scp11Options {
-        parameters: Parameters::new(variant, KeyReference { kid, kvn: 0x03 }),
-        card_key: CardKeySource::Certificates {
-            ca: public(ROOT),
-            validity: Validity::On(Date::new(2026, 11, 22).unwrap()),
-            of: None,
-        },
-        quirks: ChannelQuirks::default(),
-    }
+    let validity = Validity::On(Date::new(2026, 11, 22).unwrap());
+    Scp11Options::new(
+        Parameters::new(variant, KeyReference { kid, kvn: 0x03 }),
+        CardKeySource::Certificates { ca: public(ROOT), validity, of: None },
+    )
+}
+
+/// With this key of the card known.
+fn known(which: Which, secret: [u8; 32]) -> Scp11Options {
+    let mut options = options(which);
+    options.card_key = CardKeySource::Known(CardKey::known(public(secret)));
+    options
 }
 
 fn keys() -> SoftwareKeys {
@@ -171,11 +173,9 @@ fn under_b_the_card_is_authenticated_and_the_host_is_not() {
 #[test]
 fn a_known_key_needs_no_certificate_and_a_wrong_one_opens_nothing() {
     for which in [Which::A, Which::B, Which::C] {
-        let known =
-            |secret| Scp11Options { card_key: CardKeySource::Known(CardKey::known(public(secret))), ..options(which) };
-        let opened = open(&mut card(false), &known(CARD)).unwrap();
+        let opened = open(&mut card(false), &known(which, CARD)).unwrap();
         assert!(opened.certificates.is_none() && opened.channel.is_open());
-        let refused = open(&mut card(false), &known(HOST));
+        let refused = open(&mut card(false), &known(which, HOST));
         assert!(matches!(refused, Err(Error::Card { fault: CardFault::SessionReceipt, .. })), "{which:?}: {refused:?}");
     }
 }
@@ -245,7 +245,7 @@ fn altered_answers_open_no_channel() {
 /// The answer of one session does not open another: the host's ephemeral key is in the receipt.
 #[test]
 fn a_replayed_answer_opens_nothing() {
-    let known = Scp11Options { card_key: CardKeySource::Known(CardKey::known(public(CARD))), ..options(Which::B) };
+    let known = known(Which::B, CARD);
     let mut reader = card(false);
     open(&mut reader, &known).unwrap();
     let old = reader.take_log()[0].response.clone();

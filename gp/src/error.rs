@@ -356,6 +356,12 @@ pub fn explain(command: &str, sw: StatusWord) -> Option<&'static str> {
         ("INITIALIZE UPDATE", 0x6D00 | 0x6E00) => "the selected application is no security domain",
         ("EXTERNAL AUTHENTICATE", 0x6300) => "the card rejects the host cryptogram: wrong keys",
         ("EXTERNAL AUTHENTICATE", 0x6982 | 0x6988) => "the card rejects the MAC",
+        ("PERFORM SECURITY OPERATION", 0x6982 | 0x6A80) => "the card does not accept the host's certificate",
+        ("PERFORM SECURITY OPERATION", 0x6A88) => "the card has no CA key of this version and identifier",
+        ("MUTUAL AUTHENTICATE" | "INTERNAL AUTHENTICATE", 0x6A88) => {
+            "the card has no key of this version and identifier"
+        }
+        ("MUTUAL AUTHENTICATE", 0x6985 | 0x6982) => "the card has verified no certificate of the host before",
         ("INSTALL [for load]", 0x6985) => "a load file of this AID is there already",
         ("INSTALL [for load]" | "LOAD", 0x6A84) => "not enough memory on the card: delete something first",
         ("INSTALL [for load]", 0x6A80) => "the card does not accept the load parameters, or has the load file already",

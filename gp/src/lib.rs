@@ -2,7 +2,8 @@
 //!
 //! Commands are values ([`command`]), answers are parsed by total functions ([`card_data`], [`registry`]), a secure channel
 //! is a chain of typed states ([`channel`]). What takes more than one command is an `async fn` over a card port and a key
-//! port ([`procedure`]): it neither knows a reader nor a key. Editions: GPCS 2.3.1, Amendment D 1.1.1.
+//! port ([`procedure`]): it neither knows a reader nor a key. Editions: GPCS 2.3.1, Amendment D 1.1.1; SCP11 is
+//! taken from recorded sessions.
 //!
 //! Without the feature `std` (on by default) the crate is `no_std` with `alloc`; the feature adds reading of CAP archives.
 

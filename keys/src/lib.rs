@@ -4,6 +4,8 @@
 //! channel, a key enciphered for a card, a PBOC cryptogram. The request is a value that can be batched, delayed, refused
 //! and repeated; a [`KeyService`] answers it: [`SoftwareKeys`] here, an HSM or a callback elsewhere.
 //!
+//! Under SCP11 the private keys of the off-card entity, static and ephemeral, stay there too.
+//!
 //! What is computed under a static key lives in this crate; what is computed with session keys lives in `cardwright-gp`.
 //!
 //! ```

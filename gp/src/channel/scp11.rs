@@ -12,6 +12,28 @@
 //! [`read_certificate`] asks the card for its chain, [`CertificateChain::verify`] gives its key, [`offer`] sends the host's
 //! chain, [`KeyAgreement`] begins the rest. What follows is a session of SCP03 whose first MAC chaining value is the receipt.
 //! [`procedure::open_scp11`](crate::procedure::open_scp11) does all of it.
+//!
+//! ```
+//! use cardwright_apdu::CardPort;
+//! use cardwright_gp::channel::scp11::{KeyReference, Parameters, Validity, Variant};
+//! use cardwright_gp::procedure::{CardKeySource, Scp11Options, open_scp11};
+//! use cardwright_gp::{Error, SecureChannel};
+//! use cardwright_keys::scp11::EphemeralSeed;
+//! use cardwright_keys::{EcPublicKey, KeyPort};
+//!
+//! async fn open(
+//!     card: &mut impl CardPort,
+//!     keys: &mut impl KeyPort,
+//!     ca: EcPublicKey,
+//!     random: [u8; EphemeralSeed::LEN],
+//! ) -> Result<SecureChannel, Error> {
+//!     let options = Scp11Options::new(
+//!         Parameters::new(Variant::B, KeyReference { kid: 0x13, kvn: 0x01 }),
+//!         CardKeySource::Certificates { ca, validity: Validity::NotChecked, of: None },
+//!     );
+//!     Ok(open_scp11(card, keys, &options, EphemeralSeed::new(random)).await?.channel)
+//! }
+//! ```
 
 mod agreement;
 mod certificate;

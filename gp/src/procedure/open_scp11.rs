@@ -26,6 +26,7 @@ pub enum CardKeySource {
 
 /// How a secure channel of SCP11 is to be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Scp11Options {
     /// Variant, key, level and lengths.
     pub parameters: Parameters,
@@ -33,6 +34,14 @@ pub struct Scp11Options {
     pub card_key: CardKeySource,
     /// How the card deviates from the standard once the channel is open.
     pub quirks: ChannelQuirks,
+}
+
+impl Scp11Options {
+    /// For a card that does as the standard says.
+    #[must_use]
+    pub fn new(parameters: Parameters, card_key: CardKeySource) -> Self {
+        Self { parameters, card_key, quirks: ChannelQuirks::default() }
+    }
 }
 
 /// A secure channel of SCP11, and what was learnt on the way.
