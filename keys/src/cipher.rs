@@ -193,7 +193,7 @@ impl AesCmac {
 }
 
 /// Multiplication by x in GF(2^128) (NIST SP 800-38B 6.1).
-fn double(block: &[u8; 16]) -> Zeroizing<[u8; 16]> {
+pub(crate) fn double(block: &[u8; 16]) -> Zeroizing<[u8; 16]> {
     let number = u128::from_be_bytes(*block);
     // The sign spread over the word: all ones when the top bit is set, without a branch on the key.
     let carry = ((number as i128) >> 127) as u128;

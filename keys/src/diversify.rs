@@ -83,56 +83,68 @@ impl Diversification {
     /// [`KeyError::Length`] when the master key's length does not fit, [`KeyError::DataLength`] when a template does not fill
     /// the key.
     pub fn apply(&self, master: &KeyValue) -> Result<KeyValue, KeyError> {
-        match self {
-            Self::Pboc { factor } => pboc::diversify(master, factor),
-            Self::Emv { kdd, purpose } => tdes_pair(master, &kdd[4..10], *purpose),
-            Self::Visa2 { kdd, purpose } => {
-                tdes_pair(master, &[kdd[0], kdd[1], kdd[4], kdd[5], kdd[6], kdd[7]], *purpose)
+        match self.input(master.len())? {
+            Input::Tdes(data) => {
+                let mut data = Zeroizing::new(data);
+                Tdes::new(master)?.ecb_encrypt(&mut data[..]);
+                KeyValue::new(&data[..])
             }
-            Self::Visa { kdd, purpose } => {
-                tdes_pair(master, &[kdd[0], kdd[1], kdd[2], kdd[3], kdd[8], kdd[9]], *purpose)
-            }
-            Self::Kdf3 { kdd, purpose } => {
-                aes_blocks(master, |i| [&[i, 0, 0, 0, *purpose as u8, 0], &kdd[..]].concat())
-            }
-            Self::Template { template, kind: KeyKind::Aes, kdd, purpose } => {
-                if master.len() > 16 && !template.counts_blocks() {
-                    return Err(KeyError::DataLength { actual: 16, limit: master.len() });
-                }
-                aes_blocks(master, |i| template.data(kdd, *purpose, i))
-            }
-            Self::Template { template, kdd, purpose, .. } => {
-                let data = template.data(kdd, *purpose, 1);
-                match data.len() {
-                    16 => tdes_ecb(master, data),
-                    actual => Err(KeyError::DataLength { actual, limit: 16 }),
-                }
+            Input::Aes(blocks) => {
+                let cmac = AesCmac::new(master)?;
+                join(&blocks, master.len(), |block| Ok(cmac.mac(&[block])))
             }
         }
     }
+
+    /// What a master key of this length is applied to.
+    pub(crate) fn input(&self, length: usize) -> Result<Input, KeyError> {
+        let pair = |x: &[u8], purpose: &KeyPurpose| {
+            let k = *purpose as u8;
+            [x, &[0xF0, k], x, &[0x0F, k]].concat()
+        };
+        let data = match self {
+            Self::Pboc { factor } => pboc::diversification_data(factor).to_vec(),
+            Self::Emv { kdd, purpose } => pair(&kdd[4..10], purpose),
+            Self::Visa2 { kdd, purpose } => pair(&[kdd[0], kdd[1], kdd[4], kdd[5], kdd[6], kdd[7]], purpose),
+            Self::Visa { kdd, purpose } => pair(&[kdd[0], kdd[1], kdd[2], kdd[3], kdd[8], kdd[9]], purpose),
+            Self::Kdf3 { kdd, purpose } => {
+                return Ok(aes_blocks(length, |i| [&[i, 0, 0, 0, *purpose as u8, 0], &kdd[..]].concat()));
+            }
+            Self::Template { template, kind: KeyKind::Aes, kdd, purpose } => {
+                if length > 16 && !template.counts_blocks() {
+                    return Err(KeyError::DataLength { actual: 16, limit: length });
+                }
+                return Ok(aes_blocks(length, |i| template.data(kdd, *purpose, i)));
+            }
+            Self::Template { template, kdd, purpose, .. } => template.data(kdd, *purpose, 1),
+        };
+        let actual = data.len();
+        let data = data.try_into().map_err(|_| KeyError::DataLength { actual, limit: 16 })?;
+        if length == 16 { Ok(Input::Tdes(data)) } else { Err(KeyError::Length { actual: length }) }
+    }
 }
 
-/// CMACs one after the other until the key is full.
-fn aes_blocks(master: &KeyValue, data: impl Fn(u8) -> Vec<u8>) -> Result<KeyValue, KeyError> {
+/// What a master key is applied to.
+pub(crate) enum Input {
+    /// 3DES in ECB mode over these two blocks is the key.
+    Tdes([u8; 16]),
+    /// The CMACs over these are the key, as far as it is long.
+    Aes(Vec<Vec<u8>>),
+}
+
+fn aes_blocks(length: usize, data: impl Fn(u8) -> Vec<u8>) -> Input {
+    Input::Aes((1..=length.div_ceil(16) as u8).map(data).collect())
+}
+
+/// CMACs, computed elsewhere, one after the other until the key is full.
+pub(crate) fn join(
+    blocks: &[Vec<u8>],
+    length: usize,
+    mut cmac: impl FnMut(&[u8]) -> Result<[u8; 16], KeyError>,
+) -> Result<KeyValue, KeyError> {
     let mut key = Zeroizing::new(Vec::with_capacity(32));
-    let cmac = AesCmac::new(master)?;
-    for i in 1..=master.len().div_ceil(16) as u8 {
-        let block = cmac.mac(&[&data(i)]);
-        key.extend_from_slice(&*Zeroizing::new(block));
+    for block in blocks {
+        key.extend_from_slice(&*Zeroizing::new(cmac(block)?));
     }
-    KeyValue::new(&key[..master.len()])
-}
-
-fn tdes_pair(master: &KeyValue, x: &[u8], purpose: KeyPurpose) -> Result<KeyValue, KeyError> {
-    let k = purpose as u8;
-    tdes_ecb(master, [x, &[0xF0, k], x, &[0x0F, k]].concat())
-}
-
-fn tdes_ecb(master: &KeyValue, data: Vec<u8>) -> Result<KeyValue, KeyError> {
-    if master.len() != 16 {
-        return Err(KeyError::Length { actual: master.len() });
-    }
-    let mut data = Zeroizing::new(data);
-    Tdes::new(master)?.ecb_encrypt(&mut data);
-    KeyValue::new(&data)
+    KeyValue::new(key.get(..length).ok_or(KeyError::Length { actual: length })?)
 }

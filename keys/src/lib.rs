@@ -31,6 +31,8 @@ mod ec;
 mod intake;
 mod kcv;
 pub mod pboc;
+#[cfg(feature = "pkcs11")]
+pub mod pkcs11;
 mod reference;
 mod request;
 pub mod scp01;

@@ -19,13 +19,19 @@ pub fn diversify(master: &KeyValue, factor: &[u8; 8]) -> Result<KeyValue, KeyErr
     if master.len() != 16 {
         return Err(KeyError::Length { actual: master.len() });
     }
-    let mut data = Zeroizing::new([0; 16]);
+    let mut data = Zeroizing::new(diversification_data(factor));
+    Tdes::new(master)?.ecb_encrypt(&mut data[..]);
+    KeyValue::new(&data[..])
+}
+
+/// `F ‖ not F`.
+pub(crate) fn diversification_data(factor: &[u8; 8]) -> [u8; 16] {
+    let mut data = [0; 16];
     for (i, byte) in factor.iter().enumerate() {
         data[i] = *byte;
         data[8 + i] = !byte;
     }
-    Tdes::new(master)?.ecb_encrypt(&mut data[..]);
-    KeyValue::new(&data[..])
+    data
 }
 
 /// The host's answer to a challenge: the challenge enciphered with DES or triple DES (FMCOS 2.0 EXTERNAL AUTHENTICATE).
@@ -52,11 +58,16 @@ pub fn cryptogram(key: &KeyValue, challenge: &[u8; 8]) -> Result<[u8; 8], KeyErr
 /// # Errors
 /// [`KeyError::Length`] when the key is no DES key.
 pub fn mac(key: &KeyValue, iv: &[u8; 8], data: &[u8]) -> Result<[u8; 4], KeyError> {
+    let mac = Tdes::new(key)?.mac(iv, &mut mac_input(data));
+    Ok([mac[0], mac[1], mac[2], mac[3]])
+}
+
+/// `data ‖ 80 00 ..`
+pub(crate) fn mac_input(data: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut padded = Zeroizing::new(Vec::with_capacity(data.len() + 8));
     padded.extend_from_slice(data);
     pad(&mut padded);
-    let mac = Tdes::new(key)?.mac(iv, &mut padded);
-    Ok([mac[0], mac[1], mac[2], mac[3]])
+    padded
 }
 
 /// Data field of a command with enciphered data (FMCOS 2.0 general manual).
@@ -68,6 +79,13 @@ pub fn mac(key: &KeyValue, iv: &[u8; 8], data: &[u8]) -> Result<[u8; 4], KeyErro
 /// # Errors
 /// [`KeyError::Length`] when the key is no DES key, [`KeyError::DataLength`] for more than 255 bytes of data.
 pub fn encipher(key: &KeyValue, data: &[u8]) -> Result<Vec<u8>, KeyError> {
+    let mut block = plain_block(data)?;
+    Tdes::new(key)?.ecb_encrypt(&mut block);
+    Ok(block.to_vec())
+}
+
+/// `LD ‖ data ‖ 80 00 ..`
+pub(crate) fn plain_block(data: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     let length = u8::try_from(data.len()).map_err(|_| KeyError::DataLength { actual: data.len(), limit: 255 })?;
     let mut block = Zeroizing::new(Vec::with_capacity(data.len() + 9));
     block.push(length);
@@ -75,8 +93,7 @@ pub fn encipher(key: &KeyValue, data: &[u8]) -> Result<Vec<u8>, KeyError> {
     if block.len() % 8 != 0 {
         pad(&mut block);
     }
-    Tdes::new(key)?.ecb_encrypt(&mut block);
-    Ok(block.to_vec())
+    Ok(block)
 }
 
 fn pad(data: &mut Vec<u8>) {

@@ -19,14 +19,23 @@ pub fn session_keys(
     host_challenge: &[u8; 8],
     card_challenge: &[u8; 8],
 ) -> Result<SessionKeys, KeyError> {
-    let (host, card) = (host_challenge, card_challenge);
     let derive = |key: &KeyValue| {
         if key.len() != 16 {
             return Err(KeyError::Length { actual: key.len() });
         }
-        let mut data = Zeroizing::new([&card[4..], &host[..4], &card[..4], &host[4..]].concat());
-        Tdes::new(key)?.ecb_encrypt(&mut data);
-        KeyValue::new(&data)
+        let mut data = Zeroizing::new(derivation_data(host_challenge, card_challenge));
+        Tdes::new(key)?.ecb_encrypt(&mut data[..]);
+        KeyValue::new(&data[..])
     };
     Ok(SessionKeys { enc: derive(enc)?, mac: derive(mac)?, rmac: None, dek: None })
+}
+
+/// What a static key enciphers into a session key.
+pub(crate) fn derivation_data(host: &[u8; 8], card: &[u8; 8]) -> [u8; 16] {
+    let mut data = [0; 16];
+    data[..4].copy_from_slice(&card[4..]);
+    data[4..8].copy_from_slice(&host[..4]);
+    data[8..12].copy_from_slice(&card[..4]);
+    data[12..].copy_from_slice(&host[4..]);
+    data
 }

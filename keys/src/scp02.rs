@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use zeroize::Zeroizing;
 
 use crate::cipher::Tdes;
-use crate::{KeyError, KeyValue, SessionKeys};
+use crate::{KeyError, KeyPurpose, KeyValue, SessionKeys};
 
 /// Session keys of a secure channel with three secure channel keys (GPCS 2.3.1 E.4.1).
 ///
@@ -22,21 +22,37 @@ pub fn session_keys(
     dek: &KeyValue,
     sequence_counter: [u8; 2],
 ) -> Result<SessionKeys, KeyError> {
-    let derive = |key: &KeyValue, constant: [u8; 2]| {
+    session_keys_with(sequence_counter, |purpose, data| {
+        let key = match purpose {
+            KeyPurpose::Enc => enc,
+            KeyPurpose::Mac => mac,
+            KeyPurpose::Dek => dek,
+        };
         if key.len() != 16 {
             return Err(KeyError::Length { actual: key.len() });
         }
+        Tdes::new(key)?.cbc_encrypt(&[0; 8], data);
+        Ok(())
+    })
+}
+
+/// [`session_keys`], with the encryption under a static key done elsewhere: 3DES-CBC in place, IV 0.
+pub(crate) fn session_keys_with(
+    sequence_counter: [u8; 2],
+    mut encrypt: impl FnMut(KeyPurpose, &mut [u8; 16]) -> Result<(), KeyError>,
+) -> Result<SessionKeys, KeyError> {
+    let mut derive = |purpose, constant: [u8; 2]| {
         let mut data = Zeroizing::new([0; 16]);
         data[..2].copy_from_slice(&constant);
         data[2..4].copy_from_slice(&sequence_counter);
-        Tdes::new(key)?.cbc_encrypt(&[0; 8], &mut data[..]);
+        encrypt(purpose, &mut data)?;
         KeyValue::new(&data[..])
     };
     Ok(SessionKeys {
-        enc: derive(enc, [0x01, 0x82])?,
-        mac: derive(mac, [0x01, 0x01])?,
-        rmac: Some(derive(mac, [0x01, 0x02])?),
-        dek: Some(derive(dek, [0x01, 0x81])?),
+        enc: derive(KeyPurpose::Enc, [0x01, 0x82])?,
+        mac: derive(KeyPurpose::Mac, [0x01, 0x01])?,
+        rmac: Some(derive(KeyPurpose::Mac, [0x01, 0x02])?),
+        dek: Some(derive(KeyPurpose::Dek, [0x01, 0x81])?),
     })
 }
 

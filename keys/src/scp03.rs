@@ -34,15 +34,25 @@ pub mod constant {
 /// # Errors
 /// [`KeyError::Length`] when the key is no AES key.
 pub fn derive(key: &KeyValue, constant: u8, length: usize, context: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-    let mut output = Zeroizing::new(Vec::with_capacity(32));
     let cmac = AesCmac::new(key)?;
+    derive_with(constant, length, context, |parts| Ok(cmac.mac(parts)))
+}
+
+/// [`derive`], with the CMAC under the key computed elsewhere.
+pub(crate) fn derive_with(
+    constant: u8,
+    length: usize,
+    context: &[u8],
+    mut cmac: impl FnMut(&[&[u8]]) -> Result<[u8; 16], KeyError>,
+) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    let mut output = Zeroizing::new(Vec::with_capacity(32));
     let bits = (length as u16 * 8).to_be_bytes();
     for i in 1..=length.min(32).div_ceil(16) as u8 {
         let mut label = [0; 16];
         label[11] = constant;
         label[13..15].copy_from_slice(&bits);
         label[15] = i;
-        output.extend_from_slice(&*Zeroizing::new(cmac.mac(&[&label, context])));
+        output.extend_from_slice(&*Zeroizing::new(cmac(&[&label, context])?));
     }
     output.truncate(length);
     Ok(output)

@@ -69,6 +69,12 @@ pub enum KeyError {
     /// The service cannot do this.
     #[error("the key service cannot do this")]
     Unsupported,
+    /// The service lacks something that the request needs: a mechanism, say.
+    #[error("the key service lacks {what}")]
+    Lacks {
+        /// What, and what can be done about it, in the service's words.
+        what: String,
+    },
     /// The answer does not belong to the request.
     #[error("the key service answered another question")]
     WrongAnswer,

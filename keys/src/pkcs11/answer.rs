@@ -1,0 +1,159 @@
+use cryptoki::mechanism::Mechanism;
+use cryptoki::object::KeyType;
+use zeroize::Zeroizing;
+
+use super::Pkcs11Options;
+use super::material::Material;
+use super::object::{Role, Shape};
+use super::token::Token;
+use crate::diversify::KeyPurpose;
+use crate::request::{EncipheredKeyCommand, KeyAnswer, KeyEncryptionKey, KeyRequest, SessionAnswer, WrappedKey};
+use crate::{KeyError, KeyKind, KeyRef, KeyValue, SessionKeys, pboc, scp01, scp02, scp03};
+
+/// Answers one request with what is on the token.
+pub(super) fn answer(token: &Token, options: &Pkcs11Options, request: &KeyRequest) -> Result<KeyAnswer, KeyError> {
+    let tdes = |key: &KeyRef| Material::of_kind(KeyKind::Tdes, token, options, key, Role::ForCard);
+    let aes = |key: &KeyRef| Material::of_kind(KeyKind::Aes, token, options, key, Role::Mac);
+    match request {
+        KeyRequest::Scp01Session { keys, host_challenge, card_challenge } => {
+            let data = scp01::derivation_data(host_challenge, card_challenge);
+            let derive = |key: &KeyRef| KeyValue::new(&tdes(key)?.tdes_ecb(&data)?);
+            let keys = SessionKeys { enc: derive(&keys.enc)?, mac: derive(&keys.mac)?, rmac: None, dek: None };
+            Ok(KeyAnswer::Session(SessionAnswer { keys, card_challenge: None }))
+        }
+        KeyRequest::Scp02Session { keys, sequence_counter } => {
+            let (enc, mac, dek) = (tdes(&keys.enc)?, tdes(&keys.mac)?, tdes(&keys.dek)?);
+            let keys = scp02::session_keys_with(*sequence_counter, |purpose, data| {
+                let key = match purpose {
+                    KeyPurpose::Enc => &enc,
+                    KeyPurpose::Mac => &mac,
+                    KeyPurpose::Dek => &dek,
+                };
+                let output = key.tdes_cbc(&[0; 8], &data[..])?;
+                data.copy_from_slice(&output);
+                Ok(())
+            })?;
+            Ok(KeyAnswer::Session(SessionAnswer { keys, card_challenge: None }))
+        }
+        KeyRequest::Scp03Session { keys, context, challenge } => {
+            let (enc, mac) = (aes(&keys.enc)?, aes(&keys.mac)?);
+            let derive = |key: &Material<'_>, constant, length, context: &[u8]| {
+                scp03::derive_with(constant, length, context, |parts| key.cmac(parts))
+            };
+            let key = |key: &Material<'_>, constant| KeyValue::new(&derive(key, constant, key.length(), context)?);
+            let session = SessionKeys {
+                enc: key(&enc, scp03::constant::S_ENC)?,
+                mac: key(&mac, scp03::constant::S_MAC)?,
+                rmac: Some(key(&mac, scp03::constant::S_RMAC)?),
+                dek: None,
+            };
+            let card_challenge = match challenge {
+                Some(inputs) => {
+                    let context = [&inputs.sequence_counter[..], &inputs.aid].concat();
+                    let constant = scp03::constant::CARD_CHALLENGE;
+                    Some(derive(&enc, constant, inputs.length.min(16), &context)?.to_vec())
+                }
+                None => None,
+            };
+            Ok(KeyAnswer::Session(SessionAnswer { keys: session, card_challenge }))
+        }
+        KeyRequest::Wrap { key, under } => {
+            let key = Material::of(token, options, key, Role::ForCard)?;
+            let session = |dek: &KeyValue| Material::in_memory(token, "session DEK", KeyKind::Tdes, dek.clone());
+            let (under, mode) = match under {
+                KeyEncryptionKey::Session(dek) => (session(dek), Mode::Ecb),
+                KeyEncryptionKey::SessionCbc(dek) => (session(dek), Mode::Cbc),
+                KeyEncryptionKey::Static(dek) => {
+                    let dek = Material::of(token, options, dek, Role::KeyEncryption)?;
+                    let mode = if dek.kind() == KeyKind::Tdes { Mode::Ecb } else { Mode::Cbc };
+                    (dek, mode)
+                }
+            };
+            let cipher = wrap(token, &key, &under, mode)?;
+            let (kind, length, kcv) = (key.kind(), key.length(), key.check_value()?);
+            Ok(KeyAnswer::Wrapped(WrappedKey { kind, length, cipher, kcv }))
+        }
+        KeyRequest::Cryptogram { key, challenge } => {
+            let output = tdes(key)?.tdes_ecb(challenge)?;
+            Ok(KeyAnswer::Cryptogram(output[..].try_into().map_err(|_| KeyError::WrongAnswer)?))
+        }
+        KeyRequest::KeyCommand { under, header, key_header, key, iv } => {
+            let (master, new) = (tdes(under)?, tdes(key)?);
+            let Err((_, value)) = new.object() else {
+                let reason = format!(
+                    "key {:?} stays on the token, and the key command of a PBOC card takes a key as data: derive the card's key from it",
+                    key.name()
+                );
+                return Err(KeyError::Refused { reason });
+            };
+            let plain = Zeroizing::new([key_header, value.expose_bytes()].concat());
+            let mut data = master.tdes_ecb(&pboc::plain_block(&plain)?)?.to_vec();
+            let lc =
+                u8::try_from(data.len() + 4).map_err(|_| KeyError::DataLength { actual: data.len(), limit: 251 })?;
+            let mac = master.retail_mac(iv, &[&header[..], &[lc], &data].concat())?;
+            data.extend_from_slice(&mac[..4]);
+            Ok(KeyAnswer::KeyCommand(EncipheredKeyCommand { data, kcv: new.check_value()? }))
+        }
+        KeyRequest::Mac { key, iv, data } => {
+            let mac = tdes(key)?.retail_mac(iv, data)?;
+            Ok(KeyAnswer::Mac([mac[0], mac[1], mac[2], mac[3]]))
+        }
+        KeyRequest::Signature { key, data } => {
+            let key = Material::of(token, options, key, Role::Mac)?;
+            Ok(KeyAnswer::Signature(match key.kind() {
+                KeyKind::Tdes => key.retail_mac(&[0; 8], data)?.to_vec(),
+                KeyKind::Aes => key.cmac(&[data])?.to_vec(),
+            }))
+        }
+    }
+}
+
+/// How a key is enciphered; AES knows CBC only.
+#[derive(Clone, Copy)]
+enum Mode {
+    Ecb,
+    /// With an IV of zeros.
+    Cbc,
+}
+
+/// A key enciphered for PUT KEY: by the token, when it is there.
+fn wrap(token: &Token, key: &Material<'_>, under: &Material<'_>, mode: Mode) -> Result<Vec<u8>, KeyError> {
+    let block = match under.kind() {
+        KeyKind::Tdes => 8,
+        KeyKind::Aes => 16,
+    };
+    let length = key.length().next_multiple_of(block);
+    let object = match key.object() {
+        Ok(object) => object,
+        Err((_, value)) => {
+            let mut plain = Zeroizing::new(Vec::with_capacity(length));
+            plain.extend_from_slice(value.expose_bytes());
+            plain.resize(length, 0);
+            let cipher = match (under.kind(), mode) {
+                (KeyKind::Tdes, Mode::Ecb) => under.tdes_ecb(&plain)?,
+                (KeyKind::Tdes, Mode::Cbc) => under.tdes_cbc(&[0; 8], &plain)?,
+                (KeyKind::Aes, _) => under.aes_cbc(&plain)?,
+            };
+            return Ok(cipher.to_vec());
+        }
+    };
+    if object.shape.key_type == KeyType::DES3 {
+        let reason =
+            format!("key {:?} is a CKK_DES3, and cards take keys of 16 bytes: make it a CKK_DES2", object.shape.name);
+        return Err(KeyError::Refused { reason });
+    }
+    let mechanism = match (under.kind(), mode) {
+        (KeyKind::Tdes, Mode::Ecb) => Mechanism::Des3Ecb,
+        (KeyKind::Tdes, Mode::Cbc) => Mechanism::Des3Cbc([0; 8]),
+        (KeyKind::Aes, _) => Mechanism::AesCbc([0; 16]),
+    };
+    let cipher = match under.object() {
+        Ok(under) => token.wrap(&mechanism, under, object)?,
+        Err((kind, value)) => {
+            let under =
+                token.put(Shape::new("key encryption", kind, value.len()), value, &mechanism, Role::KeyEncryption)?;
+            token.wrap(&mechanism, &under, object)?
+        }
+    };
+    if cipher.len() == length { Ok(cipher) } else { Err(KeyError::WrongAnswer) }
+}
