@@ -14,7 +14,7 @@ use cardwright::gp::{ChallengePolicy, DescriptorPolicy, SecurityLevel};
 use cardwright::issuance::remote::{self, ApplicationKeys, ApplicationOrder, IssueError, Order, Outcome, Report};
 use cardwright::issuance::store::{MemoryStore, Store};
 use cardwright::issuance::{Conversation, Driver};
-use cardwright::keys::{KeyKind, KeyRef, SoftwareKeys};
+use cardwright::keys::{KeyKind, KeyRef, KeyService, SoftwareKeys};
 use cardwright_capgen::CapBuilder;
 use cardwright_sim::{AesKeyLength, Fault, Faults, JavaCard, LogEntry, SecureChannelProtocol, SimReader};
 
@@ -28,8 +28,10 @@ pub fn example(name: &str) -> Command {
         if profile.ends_with("release") {
             cargo.arg("--release");
         }
-        if cfg!(feature = "pcsc") {
-            cargo.args(["--features", "pcsc"]);
+        for (name, is_on) in [("pcsc", cfg!(feature = "pcsc")), ("pkcs11", cfg!(feature = "pkcs11"))] {
+            if is_on {
+                cargo.args(["--features", name]);
+            }
         }
         assert!(cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success());
         profile.join("examples")
@@ -121,7 +123,7 @@ pub fn drive_with<T>(
     conversation: Conversation<Result<Outcome<T>, IssueError>>,
     reader: &mut dyn Transport,
     store: &mut dyn Store,
-    keys: &mut SoftwareKeys,
+    keys: &mut dyn KeyService,
 ) -> Result<Outcome<T>, IssueError> {
     let mut time = 1_700_000_000_000;
     let mut nonce = 0u64;
