@@ -152,6 +152,17 @@
 #define CW_KEY_AES 2
 
 /*
+ `cw_pkcs11_options.flags`: a card's own key, derived on the token, may be in this process's memory while a question is answered:
+ all keys derived from 3DES (PBOC, EMV, VISA), and those derived from AES-192 and AES-256. Without it they are `CW_KEY_REFUSED`.
+ */
+#define CW_PKCS11_DERIVED_IN_MEMORY 0x01
+
+/*
+ `cw_pkcs11_options.flags`: the PIN is used although the token says that one more wrong one locks it.
+ */
+#define CW_PKCS11_FINAL_TRY 0x02
+
+/*
  `cw_key_request.operation`: session keys of SCP02 (GPCS 2.3.1 E.4.1).
 
  `keys`: Key-ENC, Key-MAC, Key-DEK. `data`: the sequence counter, 2 bytes. Answer: `session_enc`, `session_mac`, `session_rmac`,
@@ -519,7 +530,7 @@ typedef struct cw_journal cw_journal;
  A key service. `cw_keys_new` makes one that holds keys in the memory of this process, by name: for development, tests and
  cards with published test keys; key bytes are copied and wiped when freed; whoever has the
  handle can have them enciphered under a key of its own (`cw_keys_answer`). `cw_keys_new_service` makes one
- of the program's own callbacks, behind which an HSM stands. Ended by `cw_keys_free`.
+ of the program's own callbacks, behind which an HSM stands, and `cw_keys_new_pkcs11` one of a token or HSM. Ended by `cw_keys_free`.
  */
 typedef struct cw_keys cw_keys;
 
@@ -1200,6 +1211,36 @@ typedef struct cw_key_component {
    */
   size_t value_len;
 } cw_key_component;
+
+/*
+ Where a token is.
+ */
+typedef struct cw_pkcs11_options {
+  /*
+   Set it to `sizeof(cw_pkcs11_options)`.
+   */
+  uint32_t struct_size;
+  /*
+   Sum of `CW_PKCS11_DERIVED_IN_MEMORY`, `CW_PKCS11_FINAL_TRY`.
+   */
+  uint32_t flags;
+  /*
+   Path of the module: the shared library that came with the token.
+   */
+  const char *module;
+  /*
+   Label of the token, or NULL where its serial number is given.
+   */
+  const char *token_label;
+  /*
+   Serial number of the token, or NULL where its label is given.
+   */
+  const char *token_serial;
+  /*
+   The user's PIN. It is copied, to connect again when the session is lost, and wiped when the handle is freed.
+   */
+  const char *pin;
+} cw_pkcs11_options;
 
 /*
  A key set that the card may hold.
@@ -2538,6 +2579,18 @@ cw_status CW_CALL cw_keys_add_text(struct cw_keys *keys,
  Wipes and frees the keys; NULL is fine. Sessions that were opened with them go on.
  */
 cw_status CW_CALL cw_keys_free(struct cw_keys *keys);
+
+/*
+ A key service over a PKCS#11 token: a key's name is its `CKA_LABEL`, and static keys stay on the token. docs/pkcs11.md tells which
+ attributes they need, and what is in memory.
+
+ The PIN is tried once: one that is refused or locked is `CW_KEY_REFUSED`, and whatever else keeps the token from being used
+ `CW_KEY_UNAVAILABLE`. When the session is lost later, one question ends with `CW_KEY_UNAVAILABLE` and the next one connects again.
+ Threads that use the handle's keys at the same time wait for each other. In a library that was built without PKCS#11 the call ends
+ with `CW_UNSUPPORTED`.
+ */
+cw_status CW_CALL cw_keys_new_pkcs11(const struct cw_pkcs11_options *options,
+                             struct cw_keys **out);
 
 /*
  Asks a key service one question, as the library itself does: so that a program's own key service can hand on what it does not

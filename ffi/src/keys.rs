@@ -1,7 +1,11 @@
 //! Key services: keys in memory by name, or the program's own.
 
 use std::ffi::c_char;
+#[cfg(feature = "pkcs11")]
+use std::sync::{Arc, Mutex, PoisonError};
 
+#[cfg(feature = "pkcs11")]
+use cardwright_keys::pkcs11::Pkcs11Keys;
 use cardwright_keys::{
     KeyAnswer, KeyCheckValue, KeyComponent, KeyError, KeyKind, KeyRequest, KeyService, SoftwareKeys, combine,
 };
@@ -22,7 +26,7 @@ pub const CW_KEY_AES: u32 = 2;
 /// A key service. `cw_keys_new` makes one that holds keys in the memory of this process, by name: for development, tests and
 /// cards with published test keys; key bytes are copied and wiped when freed; whoever has the
 /// handle can have them enciphered under a key of its own (`cw_keys_answer`). `cw_keys_new_service` makes one
-/// of the program's own callbacks, behind which an HSM stands. Ended by `cw_keys_free`.
+/// of the program's own callbacks, behind which an HSM stands, and `cw_keys_new_pkcs11` one of a token or HSM. Ended by `cw_keys_free`.
 pub struct cw_keys {
     _opaque: [u8; 0],
 }
@@ -32,6 +36,8 @@ pub struct cw_keys {
 pub(crate) enum Keys {
     Software(SoftwareKeys),
     Program(ProgramKeys),
+    #[cfg(feature = "pkcs11")]
+    Token(Arc<Mutex<Pkcs11Keys>>),
 }
 
 impl Object for Keys {
@@ -43,6 +49,8 @@ impl KeyService for Keys {
         match self {
             Self::Software(keys) => keys.answer(request),
             Self::Program(keys) => keys.answer(request),
+            #[cfg(feature = "pkcs11")]
+            Self::Token(keys) => keys.lock().unwrap_or_else(PoisonError::into_inner).answer(request),
         }
     }
 }
@@ -182,6 +190,8 @@ fn software(keys: &mut Keys) -> Result<&mut SoftwareKeys, Failure> {
     match keys {
         Keys::Software(keys) => Ok(keys),
         Keys::Program(_) => Err(Failure::value("keys: the program's own key service takes no keys here")),
+        #[cfg(feature = "pkcs11")]
+        Keys::Token(_) => Err(Failure::value("keys: a token takes no keys here")),
     }
 }
 

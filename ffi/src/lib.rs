@@ -34,6 +34,9 @@ pub mod load_file;
 mod misuse_test;
 pub mod open;
 pub mod order;
+pub mod pkcs11;
+#[cfg(test)]
+mod pkcs11_test;
 mod plain;
 pub mod process;
 mod random;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 mod support;
 
 /// In the order in which a reader wants to meet them.
-const SOURCES: [&str; 25] = [
+const SOURCES: [&str; 26] = [
     "version",
     "status",
     "last_error",
@@ -20,6 +20,7 @@ const SOURCES: [&str; 25] = [
     "exchange",
     "card_data",
     "keys",
+    "pkcs11",
     "key_request",
     "key_service",
     "open",

@@ -6,6 +6,8 @@ namespace Cardwright
         internal const uint CW_ABI_VERSION = 0;
         internal const int CW_ANSWER_CAPACITY = 65538;
         internal const uint CW_TRANSPORT_EXTENDED = 0x01;
+        internal const uint CW_PKCS11_DERIVED_IN_MEMORY = 0x01;
+        internal const uint CW_PKCS11_FINAL_TRY = 0x02;
         internal const uint CW_DELIVERY_UNKNOWN = 0;
         internal const uint CW_DELIVERY_NOT_SENT = 1;
         internal const uint CW_TRACE_BYTES = 0x01;

@@ -2,8 +2,8 @@ using System;
 
 namespace Cardwright
 {
-    /// <summary>A key service: keys in the memory of this process, for development, tests and cards with published test keys; or one
-    /// of the program.</summary>
+    /// <summary>A key service: keys in the memory of this process, for development, tests and cards with published test keys; one
+    /// of the program; or a token.</summary>
     public sealed class Keys : IKeyService, IDisposable
     {
         /// <summary>Keys in memory, none yet.</summary>
@@ -22,6 +22,22 @@ namespace Cardwright
                 Callback.Check(Native.cw_keys_new_service(scope.In(callbacks.ToNative()), out KeysHandle handle));
                 handle.Callbacks = callbacks;
                 Handle = handle;
+            }
+        }
+
+        private Keys(KeysHandle handle)
+        {
+            Handle = handle;
+        }
+
+        /// <summary>Keys of a token or HSM. A PIN that the token refuses is tried once only.</summary>
+        public static Keys Open(Pkcs11Options options)
+        {
+            Require.NotNull(options, nameof(options));
+            using (NativeScope scope = new NativeScope())
+            {
+                Callback.Check(Native.cw_keys_new_pkcs11(options.ToNative(scope), out KeysHandle handle));
+                return new Keys(handle);
             }
         }
 

@@ -88,6 +88,9 @@ namespace Cardwright
         internal static extern int cw_keys_new_service(IntPtr service, out KeysHandle @out);
 
         [DllImport(Library, CallingConvention = Convention)]
+        internal static extern int cw_keys_new_pkcs11(IntPtr options, out KeysHandle @out);
+
+        [DllImport(Library, CallingConvention = Convention)]
         internal static extern int cw_keys_add(KeysHandle keys, byte[] name, uint key_kind, byte[] value, UIntPtr value_len);
 
         [DllImport(Library, CallingConvention = Convention)]

@@ -84,6 +84,17 @@ namespace Cardwright
     }
 
     [StructLayout(LayoutKind.Sequential)]
+    internal struct cw_pkcs11_options : IGrows
+    {
+        public uint struct_size;
+        public uint flags;
+        public IntPtr module;
+        public IntPtr token_label;
+        public IntPtr token_serial;
+        public IntPtr pin;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
     internal struct cw_reader_event : IGrows
     {
         public uint struct_size;

@@ -63,6 +63,8 @@ internal static class Program
     {
         Throws<ArgumentNullException>("a session without a transport", () => new Session(null));
         Throws<ArgumentNullException>("keys without a service", () => new Keys(null));
+        Throws<ArgumentNullException>("keys of no token", () => Keys.Open(null));
+        Fails("keys of a token without a module", Status.Null, () => Keys.Open(new Pkcs11Options { TokenLabel = "x", Pin = "1" }));
         Throws<ArgumentNullException>("a journal without a store", () => new Journal(null));
         Throws<ArgumentNullException>("a journal without a path", () => Journal.Open(null));
         Throws<ArgumentNullException>("no CAP file", () => LoadFile.Parse(null));
