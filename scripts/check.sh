@@ -17,13 +17,13 @@ esac
 begun=$SECONDS
 step() { printf '\n== %s (%s s)\n' "$1" "$((SECONDS - begun))"; }
 
-# What the checks need besides Rust. A C compiler is for the SQLite that comes with the store; the rest is for PC/SC,
+# What the checks need besides Rust. A C compiler is for the SQLite that comes with the store; the rest is for PC/SC, PKCS#11,
 # the fuzzers, the C programs, C# and 32-bit machines, and --quick does without.
 packages=()
 command -v cc >/dev/null || packages+=(gcc libc6-dev)
 if [ "$quick" = no ]; then
   command -v c++ >/dev/null || packages+=(g++)
-  for package in pkg-config libpcsclite-dev libpcsclite1 pcscd vsmartcard-vpcd mono-mcs mono-runtime valgrind gcc-mingw-w64-i686 g++-mingw-w64-i686 \
+  for package in pkg-config libpcsclite-dev libpcsclite1 pcscd vsmartcard-vpcd mono-mcs mono-runtime valgrind softhsm2 gcc-mingw-w64-i686 g++-mingw-w64-i686 \
     $([ "$(uname -m)" != x86_64 ] || echo gcc-multilib g++-multilib); do
     dpkg -s "$package" >/dev/null 2>&1 || packages+=("$package")
   done
@@ -41,6 +41,7 @@ features=()
 if pkg-config --exists libpcsclite 2>/dev/null; then
   features=(--all-features)
 else
+  features=(--features "cardwright/pkcs11,cardwright-keys/pkcs11,cardwright-ffi/pkcs11")
   echo "without the feature pcsc, which needs libpcsclite-dev and pkg-config"
 fi
 
