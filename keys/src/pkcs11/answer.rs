@@ -59,10 +59,11 @@ pub(super) fn answer(token: &Token, options: &Pkcs11Options, request: &KeyReques
         }
         KeyRequest::Wrap { key, under } => {
             let key = Material::of(token, options, key, Role::ForCard)?;
-            let session = |dek: &KeyValue| Material::in_memory(token, "session DEK", KeyKind::Tdes, dek.clone());
+            let session = |kind, dek: &KeyValue| Material::in_memory(token, "session DEK", kind, dek.clone());
             let (under, mode) = match under {
-                KeyEncryptionKey::Session(dek) => (session(dek), Mode::Ecb),
-                KeyEncryptionKey::SessionCbc(dek) => (session(dek), Mode::Cbc),
+                KeyEncryptionKey::Session(dek) => (session(KeyKind::Tdes, dek), Mode::Ecb),
+                KeyEncryptionKey::SessionCbc(dek) => (session(KeyKind::Tdes, dek), Mode::Cbc),
+                KeyEncryptionKey::SessionAes(dek) => (session(KeyKind::Aes, dek), Mode::Cbc),
                 KeyEncryptionKey::Static(dek) => {
                     let dek = Material::of(token, options, dek, Role::KeyEncryption)?;
                     let mode = if dek.kind() == KeyKind::Tdes { Mode::Ecb } else { Mode::Cbc };
@@ -103,8 +104,11 @@ pub(super) fn answer(token: &Token, options: &Pkcs11Options, request: &KeyReques
             Ok(KeyAnswer::Signature(match key.kind() {
                 KeyKind::Tdes => key.retail_mac(&[0; 8], data)?.to_vec(),
                 KeyKind::Aes => key.cmac(&[data])?.to_vec(),
+                KeyKind::Ec(_) => return Err(KeyError::Unsupported),
             }))
         }
+        // Keys on curves are not looked for on the token yet.
+        KeyRequest::Scp11Ephemeral { .. } | KeyRequest::Scp11Session { .. } => Err(KeyError::Unsupported),
     }
 }
 
@@ -121,6 +125,7 @@ fn wrap(token: &Token, key: &Material<'_>, under: &Material<'_>, mode: Mode) -> 
     let block = match under.kind() {
         KeyKind::Tdes => 8,
         KeyKind::Aes => 16,
+        KeyKind::Ec(_) => return Err(KeyError::Unsupported),
     };
     let length = key.length().next_multiple_of(block);
     let object = match key.object() {
@@ -133,6 +138,7 @@ fn wrap(token: &Token, key: &Material<'_>, under: &Material<'_>, mode: Mode) -> 
                 (KeyKind::Tdes, Mode::Ecb) => under.tdes_ecb(&plain)?,
                 (KeyKind::Tdes, Mode::Cbc) => under.tdes_cbc(&[0; 8], &plain)?,
                 (KeyKind::Aes, _) => under.aes_cbc(&plain)?,
+                (KeyKind::Ec(_), _) => return Err(KeyError::Unsupported),
             };
             return Ok(cipher.to_vec());
         }
@@ -146,6 +152,7 @@ fn wrap(token: &Token, key: &Material<'_>, under: &Material<'_>, mode: Mode) -> 
         (KeyKind::Tdes, Mode::Ecb) => Mechanism::Des3Ecb,
         (KeyKind::Tdes, Mode::Cbc) => Mechanism::Des3Cbc([0; 8]),
         (KeyKind::Aes, _) => Mechanism::AesCbc([0; 16]),
+        (KeyKind::Ec(_), _) => return Err(KeyError::Unsupported),
     };
     let cipher = match under.object() {
         Ok(under) => token.wrap(&mechanism, under, object)?,

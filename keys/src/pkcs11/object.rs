@@ -49,6 +49,7 @@ impl Shape {
         let key_type = match kind {
             KeyKind::Tdes => KeyType::DES2,
             KeyKind::Aes => KeyType::AES,
+            KeyKind::Ec(_) => KeyType::EC,
         };
         Self { name: name.into(), kind, length, key_type }
     }
