@@ -3,9 +3,9 @@
  *   cc -std=c99 -D_POSIX_C_SOURCE=200809L issue.c -lcardwright -lcardwright_testcard -o issue
  *   ./issue CAP JOURNAL TRACE [SCP [CUT [EXECUTED]]]
  *
- * The card is one in memory (reader.h), with published test keys and SCP03, or with SCP 1, 2 or 16 (SCP03 with challenges of 16 bytes)
- * another protocol. CUT tears it out before that command,
- * or with EXECUTED 1 after it; the program then puts it back and goes on. */
+ * The card is one in memory (reader.h), with published test keys and SCP03; with SCP 1, 2 or 16 it speaks SCP01, SCP02 or SCP03 with
+ * challenges of 16 bytes. CUT tears it out before that command, or with EXECUTED 1 after it; the program then puts it back and goes
+ * on. */
 #include "demo.h"
 #include "reader.h"
 

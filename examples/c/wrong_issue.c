@@ -362,7 +362,7 @@ static void sessions(void)
     expect(cw_session_store_data(session, NULL, NULL, 0, NULL), CW_NULL, "store nothing");
     expect(cw_session_store_data(session, &data, response, 255, &length), CW_BUFFER_TOO_SMALL, "a small buffer");
     expect(cw_session_store_data(session, &data, response, 256, NULL), CW_NULL, "no length");
-    data.data_len = (size_t)1 << 40;
+    data.data_len = (size_t)-1 / 2;
     expect(cw_session_store_data(session, &data, NULL, 0, NULL), CW_NULL, "much data that is NULL");
     data.data = response;
     expect(cw_session_store_data(session, &data, NULL, 0, NULL), CW_BAD_VALUE, "huge data");
