@@ -6,9 +6,10 @@ mod token;
 use std::time::{Duration, Instant};
 
 use cardwright_keys::pkcs11::{KeyUse, Pin, Pkcs11Error, Pkcs11Keys, Pkcs11Options, TokenName};
+use cardwright_keys::scp11::EphemeralSeed;
 use cardwright_keys::{
-    Diversification, KeyAnswer, KeyEncryptionKey, KeyError, KeyKind, KeyPurpose, KeyRef, KeyRequest, KeyService,
-    KeySet, KeyValue, PseudoRandomChallenge, SoftwareKeys,
+    Diversification, EcCurve, KeyAnswer, KeyEncryptionKey, KeyError, KeyKind, KeyPurpose, KeyRef, KeyRequest,
+    KeyService, KeySet, KeyValue, PseudoRandomChallenge, SoftwareKeys,
 };
 use cryptoki::object::{Attribute, AttributeType};
 use cryptoki::types::AuthPin;
@@ -168,6 +169,38 @@ fn signatures_are_those_of_software_keys() {
 }
 
 #[test]
+fn scp11_goes_without_a_static_key_only() {
+    with_token("scp11_goes_without_a_static_key_only", |token| {
+        let (mut hardware, mut software) = both(token);
+        let seed = |byte| EphemeralSeed::new([byte; EphemeralSeed::LEN]);
+        let ephemeral = |byte| KeyRequest::Scp11Ephemeral { curve: EcCurve::P256, seed: seed(byte) };
+        let mut public = |byte| {
+            let [theirs, ours] = [hardware.answer(&ephemeral(byte)), software.answer(&ephemeral(byte))]
+                .map(|answer| answer.unwrap().into_public_key().unwrap());
+            assert_eq!(theirs.as_bytes(), ours.as_bytes());
+            ours
+        };
+        let (card_static, card_ephemeral) = (public(2), public(3));
+        let mut request = KeyRequest::Scp11Session {
+            own_static: None,
+            seed: seed(1),
+            card_static,
+            card_ephemeral,
+            shared_info: vec![0x3C, 0x88, 0x10],
+            key_length: 16,
+        };
+        let [theirs, ours] =
+            [hardware.answer(&request), software.answer(&request)].map(|answer| answer.unwrap().into_scp11().unwrap());
+        assert!(theirs.receipt_key.is_equal(&ours.receipt_key));
+        assert!(theirs.keys.enc.is_equal(&ours.keys.enc));
+        if let KeyRequest::Scp11Session { own_static, .. } = &mut request {
+            *own_static = Some(KeyRef::new("host"));
+        }
+        assert!(matches!(hardware.answer(&request), Err(KeyError::Lacks { .. })));
+    });
+}
+
+#[test]
 fn wrapped_keys_are_those_of_software_keys() {
     with_token("wrapped_keys_are_those_of_software_keys", |token| {
         let mut requests = Vec::new();
@@ -179,6 +212,10 @@ fn wrapped_keys_are_those_of_software_keys() {
             for dek in references(KeyKind::Aes) {
                 requests.push(KeyRequest::Wrap { key: key.clone(), under: KeyEncryptionKey::Static(dek) });
             }
+        }
+        for (key, dek) in keys.iter().zip([16, 24, 32].into_iter().cycle()) {
+            let under = KeyEncryptionKey::SessionAes(KeyValue::new(&vec![0x38; dek]).unwrap());
+            requests.push(KeyRequest::Wrap { key: key.clone(), under });
         }
         let mut keys = references(KeyKind::Tdes);
         keys.retain(|key| !key.steps().is_empty());

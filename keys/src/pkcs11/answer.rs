@@ -8,7 +8,7 @@ use super::object::{Role, Shape};
 use super::token::Token;
 use crate::diversify::KeyPurpose;
 use crate::request::{EncipheredKeyCommand, KeyAnswer, KeyEncryptionKey, KeyRequest, SessionAnswer, WrappedKey};
-use crate::{KeyError, KeyKind, KeyRef, KeyValue, SessionKeys, pboc, scp01, scp02, scp03};
+use crate::{KeyError, KeyKind, KeyRef, KeyValue, SessionKeys, ec, pboc, scp01, scp02, scp03, scp11};
 
 /// Answers one request with what is on the token.
 pub(super) fn answer(token: &Token, options: &Pkcs11Options, request: &KeyRequest) -> Result<KeyAnswer, KeyError> {
@@ -57,16 +57,32 @@ pub(super) fn answer(token: &Token, options: &Pkcs11Options, request: &KeyReques
             };
             Ok(KeyAnswer::Session(SessionAnswer { keys: session, card_challenge }))
         }
+        KeyRequest::Scp11Ephemeral { curve, seed } => {
+            Ok(KeyAnswer::PublicKey(ec::public_of(*curve, &scp11::ephemeral(*curve, seed)?)?))
+        }
+        KeyRequest::Scp11Session { own_static: Some(key), .. } => {
+            let what = format!("key agreement with private keys, which key {:?} is needed for", key.name());
+            Err(KeyError::Lacks { what })
+        }
+        KeyRequest::Scp11Session { own_static: None, seed, card_static, card_ephemeral, shared_info, key_length } => {
+            let own = scp11::ephemeral(card_static.curve(), seed)?;
+            let answer = scp11::session_keys(&own, &own, card_static, card_ephemeral, shared_info, *key_length)?;
+            Ok(KeyAnswer::Scp11(answer))
+        }
         KeyRequest::Wrap { key, under } => {
             let key = Material::of(token, options, key, Role::ForCard)?;
             let session = |kind, dek: &KeyValue| Material::in_memory(token, "session DEK", kind, dek.clone());
             let (under, mode) = match under {
-                KeyEncryptionKey::Session(dek) => (session(KeyKind::Tdes, dek), Mode::Ecb),
-                KeyEncryptionKey::SessionCbc(dek) => (session(KeyKind::Tdes, dek), Mode::Cbc),
-                KeyEncryptionKey::SessionAes(dek) => (session(KeyKind::Aes, dek), Mode::Cbc),
+                KeyEncryptionKey::Session(dek) => (session(KeyKind::Tdes, dek), Mode::TdesEcb),
+                KeyEncryptionKey::SessionCbc(dek) => (session(KeyKind::Tdes, dek), Mode::TdesCbc),
+                KeyEncryptionKey::SessionAes(dek) => (session(KeyKind::Aes, dek), Mode::AesCbc),
                 KeyEncryptionKey::Static(dek) => {
                     let dek = Material::of(token, options, dek, Role::KeyEncryption)?;
-                    let mode = if dek.kind() == KeyKind::Tdes { Mode::Ecb } else { Mode::Cbc };
+                    let mode = match dek.kind() {
+                        KeyKind::Tdes => Mode::TdesEcb,
+                        KeyKind::Aes => Mode::AesCbc,
+                        KeyKind::Ec(_) => return Err(KeyError::Unsupported),
+                    };
                     (dek, mode)
                 }
             };
@@ -107,25 +123,22 @@ pub(super) fn answer(token: &Token, options: &Pkcs11Options, request: &KeyReques
                 KeyKind::Ec(_) => return Err(KeyError::Unsupported),
             }))
         }
-        // Keys on curves are not looked for on the token yet.
-        KeyRequest::Scp11Ephemeral { .. } | KeyRequest::Scp11Session { .. } => Err(KeyError::Unsupported),
     }
 }
 
-/// How a key is enciphered; AES knows CBC only.
+/// How a key is enciphered; CBC with an IV of zeros.
 #[derive(Clone, Copy)]
 enum Mode {
-    Ecb,
-    /// With an IV of zeros.
-    Cbc,
+    TdesEcb,
+    TdesCbc,
+    AesCbc,
 }
 
 /// A key enciphered for PUT KEY: by the token, when it is there.
 fn wrap(token: &Token, key: &Material<'_>, under: &Material<'_>, mode: Mode) -> Result<Vec<u8>, KeyError> {
-    let block = match under.kind() {
-        KeyKind::Tdes => 8,
-        KeyKind::Aes => 16,
-        KeyKind::Ec(_) => return Err(KeyError::Unsupported),
+    let block = match mode {
+        Mode::TdesEcb | Mode::TdesCbc => 8,
+        Mode::AesCbc => 16,
     };
     let length = key.length().next_multiple_of(block);
     let object = match key.object() {
@@ -134,11 +147,10 @@ fn wrap(token: &Token, key: &Material<'_>, under: &Material<'_>, mode: Mode) -> 
             let mut plain = Zeroizing::new(Vec::with_capacity(length));
             plain.extend_from_slice(value.expose_bytes());
             plain.resize(length, 0);
-            let cipher = match (under.kind(), mode) {
-                (KeyKind::Tdes, Mode::Ecb) => under.tdes_ecb(&plain)?,
-                (KeyKind::Tdes, Mode::Cbc) => under.tdes_cbc(&[0; 8], &plain)?,
-                (KeyKind::Aes, _) => under.aes_cbc(&plain)?,
-                (KeyKind::Ec(_), _) => return Err(KeyError::Unsupported),
+            let cipher = match mode {
+                Mode::TdesEcb => under.tdes_ecb(&plain)?,
+                Mode::TdesCbc => under.tdes_cbc(&[0; 8], &plain)?,
+                Mode::AesCbc => under.aes_cbc(&plain)?,
             };
             return Ok(cipher.to_vec());
         }
@@ -148,11 +160,10 @@ fn wrap(token: &Token, key: &Material<'_>, under: &Material<'_>, mode: Mode) -> 
             format!("key {:?} is a CKK_DES3, and cards take keys of 16 bytes: make it a CKK_DES2", object.shape.name);
         return Err(KeyError::Refused { reason });
     }
-    let mechanism = match (under.kind(), mode) {
-        (KeyKind::Tdes, Mode::Ecb) => Mechanism::Des3Ecb,
-        (KeyKind::Tdes, Mode::Cbc) => Mechanism::Des3Cbc([0; 8]),
-        (KeyKind::Aes, _) => Mechanism::AesCbc([0; 16]),
-        (KeyKind::Ec(_), _) => return Err(KeyError::Unsupported),
+    let mechanism = match mode {
+        Mode::TdesEcb => Mechanism::Des3Ecb,
+        Mode::TdesCbc => Mechanism::Des3Cbc([0; 8]),
+        Mode::AesCbc => Mechanism::AesCbc([0; 16]),
     };
     let cipher = match under.object() {
         Ok(under) => token.wrap(&mechanism, under, object)?,
