@@ -16,8 +16,10 @@ use crate::{EcCurve, EcPublicKey, KeyError, KeyValue, SessionKeys, ec};
 /// Used once, for one session. [`SoftwareKeys`](crate::SoftwareKeys) takes them as a number modulo the order of the curve; another
 /// service may mix in a secret of its own, or keep under them a key that it drew itself: the same bytes mean the same
 /// key for as long as a session is being opened.
+///
+/// The bytes lie on the heap: where a seed is moved, as in each step of a conversation, no copy stays behind.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct EphemeralSeed([u8; Self::LEN]);
+pub struct EphemeralSeed(Vec<u8>);
 
 impl EphemeralSeed {
     /// Length, in bytes.
@@ -25,13 +27,15 @@ impl EphemeralSeed {
 
     /// Takes random bytes.
     #[must_use]
-    pub fn new(random: [u8; Self::LEN]) -> Self {
-        Self(random)
+    pub fn new(mut random: [u8; Self::LEN]) -> Self {
+        let seed = Self(random.to_vec());
+        random.zeroize();
+        seed
     }
 
     /// The bytes. Whoever calls this keeps them secret.
     #[must_use]
-    pub fn expose_bytes(&self) -> &[u8; Self::LEN] {
+    pub fn expose_bytes(&self) -> &[u8] {
         &self.0
     }
 }
