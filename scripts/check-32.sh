@@ -13,7 +13,7 @@ flags=(-std=c99 -Wall -Wextra -Wpedantic -Werror -I include -I ffi/testcard)
 
 has_std() { [ -d "$(rustc --print sysroot)/lib/rustlib/$1/lib" ]; }
 build() {
-  cargo build --quiet --locked --release --target "$1" --target-dir "$target" -p cardwright-ffi -p cardwright-testcard
+  cargo build --quiet --locked --target "$1" --target-dir "$target" -p cardwright-ffi -p cardwright-testcard
 }
 
 linux() {
@@ -24,7 +24,7 @@ linux() {
   "$folder/try" >/dev/null 2>&1 || { skip "32-bit Linux" "programs of 32 bits do not run here"; return; }
   has_std $target_name || { skip "32-bit Linux" "no standard library (rustup target add $target_name)"; return; }
   build $target_name
-  local libraries=$target/$target_name/release
+  local libraries=$target/$target_name/debug
   ln -sf libcardwright.so "$libraries/libcardwright.so.$(sed -n 's/^#define CW_ABI_VERSION //p' include/cardwright.h)"
   cargo run --quiet --locked -p cardwright-capgen --example payment_cap -- "$folder/payment.cap"
   while read -r source; do
@@ -46,7 +46,7 @@ windows() {
   command -v $tools-gcc >/dev/null || { skip "32-bit Windows" "no compiler (Debian: gcc-mingw-w64-i686)"; return; }
   has_std $target_name || { skip "32-bit Windows" "no standard library (rustup target add $target_name)"; return; }
   build $target_name
-  local libraries=$target/$target_name/release
+  local libraries=$target/$target_name/debug
   $tools-objdump -p "$libraries/cardwright.dll" |
     awk '/Name Pointer\] Table/ { on = 1; next } NF == 0 { on = 0 } on { print $NF }' | sort >"$folder/exported"
   diff "$folder/exported" <(sed -n 's/^    //p' include/cardwright.def | sort) ||

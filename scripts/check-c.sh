@@ -16,11 +16,11 @@ sources=("$@")
 if [ $# = 0 ]; then mapfile -t sources < <(c_programs); fi
 [ ${#sources[@]} -gt 0 ] || { echo "there are no programs" >&2; exit 1; }
 
-cargo build --quiet --locked --release -p cardwright-ffi -p cardwright-testcard
+cargo build --quiet --locked -p cardwright-ffi -p cardwright-testcard
 cargo run --quiet --locked -p cardwright-capgen --example payment_cap -- "$folder/payment.cap"
 mkdir -p "$folder/lib"
-cp "$target/release/libcardwright_testcard.so" "$folder/lib/"
-cp "$target/release/libcardwright.so" "$folder/lib/libcardwright.so.$(sed -n 's/^#define CW_ABI_VERSION //p' include/cardwright.h)"
+cp "$target/debug/libcardwright_testcard.so" "$folder/lib/"
+cp "$target/debug/libcardwright.so" "$folder/lib/libcardwright.so.$(sed -n 's/^#define CW_ABI_VERSION //p' include/cardwright.h)"
 (cd "$folder/lib" && ln -sf libcardwright.so.* libcardwright.so)
 
 lib=(-L "$folder/lib" "-Wl,-rpath,$folder/lib")
@@ -68,14 +68,14 @@ with_sanitizers() {
   cc -fsanitize=address "$folder/try.c" -o "$folder/try" 2>/dev/null ||
     { skip sanitizers "cc -fsanitize=address does not work (Debian: gcc)"; return; }
   # Not an option of the stable toolchain yet.
-  RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo rustc --quiet --locked --release --target "$host" \
+  RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo rustc --quiet --locked --target "$host" \
     --target-dir "$target/asan" -p cardwright-ffi --lib --crate-type staticlib
   mkdir "$folder/sanitizers"
   for source in "${sources[@]}"; do
     name=$(basename "$source")
     # One runtime for both compilers: the linker is not told of sanitizers, or it would add its own.
     compile_c "$source" "$folder/sanitizers/$name.run" -fsanitize=address -- "${lib[@]}" -Wl,--whole-archive "$runtime" \
-      -Wl,--no-whole-archive "$target/asan/$host/release/libcardwright.a" ||
+      -Wl,--no-whole-archive "$target/asan/$host/debug/libcardwright.a" ||
       { skip "sanitizers: $name" "no compiler for it"; continue; }
     run sanitizers "$source" env ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 "$folder/sanitizers/$name.run"
   done
