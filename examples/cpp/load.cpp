@@ -2,54 +2,16 @@
 //
 //   c++ -std=c++17 load.cpp -lcardwright -lcardwright_testcard -o load && ./load CAP JOURNAL
 //
-// The card is one in memory with published test keys; a reader of yours is a class like `reader` here.
-#include <cardwright.hpp>
+// The card is one in memory with published test keys; a reader of yours is a class like the one in card.hpp.
+#include "card.hpp"
 
 #include <cstdio>
 #include <fstream>
 #include <iterator>
 
-extern "C" {
-#include <testcard.h>
-}
-
 namespace cw = cardwright;
 
 namespace {
-
-class reader : public cw::transport {
-public:
-    explicit reader(std::uint64_t cut_at = 0) : card_(cw_test_card_new(cut_at)) {}
-    ~reader() override { cw_test_card_free(card_); }
-    reader(const reader &) = delete;
-    reader &operator=(const reader &) = delete;
-
-    cw::bytes transmit(const cw::bytes &command) override
-    {
-        return result([&](cw::bytes &out, std::size_t &length) {
-            return cw_test_card_transmit(card_, command.data(), command.size(), out.data(), out.size(), &length);
-        });
-    }
-    cw::bytes reset() override
-    {
-        return result([&](cw::bytes &out, std::size_t &length) {
-            return cw_test_card_reset(card_, out.data(), out.size(), &length);
-        });
-    }
-
-private:
-    template <class F> cw::bytes result(F call)
-    {
-        cw::bytes out(65538);
-        std::size_t length = 0;
-        const int status = call(out, length);
-        if (status != 0)
-            throw cw::transport_error(CW_CARD_REMOVED, status == 1);
-        out.resize(length);
-        return out;
-    }
-    void *card_;
-};
 
 cw::bytes key(std::uint8_t first, std::uint8_t step)
 {
@@ -73,7 +35,7 @@ void run(const char *cap, const char *journal_path)
     keys.add("master", CW_KEY_TDES, key(0x10, 3));
     keys.add("maintenance", CW_KEY_TDES, key(0x80, 5));
 
-    reader first;
+    memory_card first;
     cw::session session(first);
     session.reset();
     cw::open_options options;
@@ -99,7 +61,7 @@ void run(const char *cap, const char *journal_path)
     order.applications[0].initial_master_key = "initial";
     order.applications[0].master_key = "master";
     order.applications[0].maintenance_key = "maintenance";
-    reader second(30); // this card is torn out before command 30
+    memory_card second(3, 30); // this card is torn out before command 30
     cw::session issuing(second);
     cw::journal journal{std::string(journal_path)};
     for (int attempt = 1;; attempt++) {

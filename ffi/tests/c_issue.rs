@@ -1,4 +1,4 @@
-//! The issuing programs of `examples/c`: the same card as from Rust, byte for byte, and the same card wherever it is torn.
+//! The issuing programs of `examples/c` and `examples/cpp`: the same card as from Rust, byte for byte, and the same card wherever it is torn.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -25,6 +25,24 @@ fn c_issues_the_card_that_rust_issues_byte_for_byte() {
         for scp in [1, 2, 3, 16] {
             assert_same_as_rust(name, scp, &programs.run(Command::new(&program), scp, 0, false));
         }
+    }
+}
+
+#[test]
+fn cpp_issues_the_card_that_rust_issues_byte_for_byte() {
+    if !support::has_cpp_compiler() {
+        return;
+    }
+    let programs = Programs::new();
+    let program = programs.folder.path().join("program");
+    support::compile(&support::repository().join("examples/cpp/issue.cpp"), Link::Shared, &program);
+    for scp in [1, 2, 3, 16] {
+        assert_same_as_rust("issue.cpp", scp, &programs.run(Command::new(&program), scp, 0, false));
+    }
+    let (clean, trace) = programs.run(Command::new(&program), 3, 0, false);
+    for n in (1..=commands(&trace)).step_by(7) {
+        let (output, _) = programs.run(Command::new(&program), 3, n, true);
+        assert_same_when_torn(&format!("issue.cpp, cut at {n}"), &output, &clean);
     }
 }
 
