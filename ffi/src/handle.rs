@@ -67,6 +67,17 @@ pub(crate) fn insert<T: Object>(value: T) -> Result<usize, Failure> {
     Err(Failure::new(CW_INTERNAL, "there is no free number for a handle"))
 }
 
+/// Makes a handle of a value and gives it to the caller as a pointer to a `C`, the type that stands for `T` in the header.
+///
+/// # Safety
+/// `out` is not NULL, is aligned and points to a writable pointer.
+pub(crate) unsafe fn hand_out<T: Object, C>(value: T, out: *mut *mut C) -> Result<(), Failure> {
+    let number = insert(value)?;
+    // SAFETY: the caller vouches for it.
+    unsafe { out.write(number as *mut C) };
+    Ok(())
+}
+
 /// Uses a value alone, for as long as the call takes.
 pub(crate) fn with<T: Object, R>(handle: usize, body: impl FnOnce(&mut T) -> Result<R, Failure>) -> Result<R, Failure> {
     let slot = find::<T>(handle)?;

@@ -88,10 +88,8 @@ pub unsafe extern "system" fn cw_journal_open(path: *const c_char, out: *mut *mu
         // SAFETY: the header asks for a NUL-terminated string.
         let path = unsafe { input::string(path, "path")? };
         let store = SqliteStore::open(&path)?;
-        let number = handle::insert(Journal::File(Arc::new(Mutex::new(store))))?;
-        // SAFETY: not NULL and aligned; the header asks for a writable pointer.
-        unsafe { out.write(number as *mut cw_journal) };
-        Ok(())
+        // SAFETY: `out` was checked; the header asks for a writable pointer.
+        unsafe { handle::hand_out(Journal::File(Arc::new(Mutex::new(store))), out) }
     })
 }
 
@@ -103,10 +101,8 @@ pub unsafe extern "system" fn cw_journal_new_store(store: *const cw_store, out: 
         input::out(out, "out")?;
         // SAFETY: the header asks for a struct of `struct_size` readable bytes.
         let store = ProgramStore::new(&unsafe { plain::read(store)? })?;
-        let number = handle::insert(Journal::Program(store))?;
-        // SAFETY: not NULL and aligned; the header asks for a writable pointer.
-        unsafe { out.write(number as *mut cw_journal) };
-        Ok(())
+        // SAFETY: `out` was checked; the header asks for a writable pointer.
+        unsafe { handle::hand_out(Journal::Program(store), out) }
     })
 }
 

@@ -77,10 +77,8 @@ pub(crate) fn kind(kind: u32) -> Result<KeyKind, Failure> {
 pub unsafe extern "system" fn cw_keys_new(out: *mut *mut cw_keys) -> cw_status {
     boundary(|| {
         input::out(out, "out")?;
-        let number = handle::insert(Keys::Software(SoftwareKeys::new()))?;
-        // SAFETY: not NULL and aligned; the header asks for a writable pointer.
-        unsafe { out.write(number as *mut cw_keys) };
-        Ok(())
+        // SAFETY: `out` was checked; the header asks for a writable pointer.
+        unsafe { handle::hand_out(Keys::Software(SoftwareKeys::new()), out) }
     })
 }
 
@@ -92,10 +90,8 @@ pub unsafe extern "system" fn cw_keys_new_service(service: *const cw_key_service
         input::out(out, "out")?;
         // SAFETY: the header asks for a struct of `struct_size` readable bytes.
         let keys = ProgramKeys::new(&unsafe { plain::read(service)? })?;
-        let number = handle::insert(Keys::Program(keys))?;
-        // SAFETY: not NULL and aligned; the header asks for a writable pointer.
-        unsafe { out.write(number as *mut cw_keys) };
-        Ok(())
+        // SAFETY: `out` was checked; the header asks for a writable pointer.
+        unsafe { handle::hand_out(Keys::Program(keys), out) }
     })
 }
 

@@ -91,10 +91,8 @@ pub unsafe extern "system" fn cw_load_file_parse(
             minor: version.minor,
             reserved: [0; 5],
         };
-        let number = handle::insert(Loadable { file: Arc::new(file), info, applets })?;
-        // SAFETY: not NULL and aligned; the header asks for a writable pointer.
-        unsafe { out.write(number as *mut cw_load_file) };
-        Ok(())
+        // SAFETY: `out` was checked; the header asks for a writable pointer.
+        unsafe { handle::hand_out(Loadable { file: Arc::new(file), info, applets }, out) }
     })
 }
 

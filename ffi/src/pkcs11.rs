@@ -58,10 +58,9 @@ pub unsafe extern "system" fn cw_keys_new_pkcs11(
         let options = unsafe { plain::read(options)? };
         // SAFETY: the header asks for NUL-terminated strings.
         let options = unsafe { Options::copy(&options)? };
-        let number = handle::insert(service::open(&options)?)?;
-        // SAFETY: not NULL and aligned; the header asks for a writable pointer.
-        unsafe { out.write(number as *mut cw_keys) };
-        Ok(())
+        let keys = service::open(&options)?;
+        // SAFETY: `out` was checked; the header asks for a writable pointer.
+        unsafe { handle::hand_out(keys, out) }
     })
 }
 

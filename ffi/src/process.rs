@@ -299,10 +299,8 @@ impl Inner {
 }
 
 fn insert(inner: Inner, out: *mut *mut cw_process) -> Result<(), Failure> {
-    let number = handle::insert(Process(Exclusive::new(inner)))?;
-    // SAFETY: the callers have checked it; the header asks for a writable pointer.
-    unsafe { out.write(number as *mut cw_process) };
-    Ok(())
+    // SAFETY: the callers have checked `out`; the header asks for a writable pointer.
+    unsafe { handle::hand_out(Process(Exclusive::new(inner)), out) }
 }
 
 /// A process that makes of a card what the order says, whatever was done before. Load files are shared; all else is copied.

@@ -118,10 +118,9 @@ pub unsafe extern "system" fn cw_session_new_reader(
             // SAFETY: the header asks for a struct of `struct_size` readable bytes.
             false => Some(unsafe { plain::read(options)? }),
         };
-        let number = handle::insert(Session::new(service::connect(&reader, options.as_ref())?))?;
-        // SAFETY: not NULL and aligned; the header asks for a writable pointer.
-        unsafe { out.write(number as *mut cw_session) };
-        Ok(())
+        let session = Session::new(service::connect(&reader, options.as_ref())?);
+        // SAFETY: `out` was checked; the header asks for a writable pointer.
+        unsafe { handle::hand_out(session, out) }
     })
 }
 
@@ -130,10 +129,9 @@ pub unsafe extern "system" fn cw_session_new_reader(
 pub unsafe extern "system" fn cw_reader_watcher_new(out: *mut *mut cw_reader_watcher) -> cw_status {
     boundary(|| {
         input::out(out, "out")?;
-        let number = handle::insert(Watcher(Exclusive::new(service::watch()?)))?;
-        // SAFETY: not NULL and aligned; the header asks for a writable pointer.
-        unsafe { out.write(number as *mut cw_reader_watcher) };
-        Ok(())
+        let watcher = Watcher(Exclusive::new(service::watch()?));
+        // SAFETY: `out` was checked; the header asks for a writable pointer.
+        unsafe { handle::hand_out(watcher, out) }
     })
 }
 

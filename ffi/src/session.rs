@@ -56,10 +56,8 @@ pub unsafe extern "system" fn cw_session_new(transport: *const cw_transport, out
         input::out(out, "out")?;
         // SAFETY: the header asks for a struct of `struct_size` readable bytes.
         let card = Callbacks::new(&unsafe { plain::read(transport)? })?;
-        let number = handle::insert(Session::new(card))?;
-        // SAFETY: not NULL and aligned; the header asks for a writable pointer.
-        unsafe { out.write(number as *mut cw_session) };
-        Ok(())
+        // SAFETY: `out` was checked; the header asks for a writable pointer.
+        unsafe { handle::hand_out(Session::new(card), out) }
     })
 }
 
