@@ -10,7 +10,7 @@ use crate::boundary::boundary;
 use crate::drive::at_once;
 use crate::event::put_text;
 use crate::handle;
-use crate::input::cw_aid;
+use crate::input::{self, cw_aid};
 use crate::plain::{Out, plain};
 use crate::session::{Session, cw_session};
 use crate::status::cw_status;
@@ -81,8 +81,8 @@ pub unsafe extern "system" fn cw_session_read_card_data(
 ) -> cw_status {
     boundary(|| {
         handle::with::<Session, _>(session as usize, |session| {
-            // SAFETY: `cw_aid` has no alignment; the header asks for NULL or a readable struct.
-            let domain = unsafe { domain.as_ref() }.map_or(Ok(None), |domain| domain.get("domain"))?;
+            // SAFETY: the header asks for NULL or a readable struct.
+            let domain = unsafe { input::aid(domain, "domain")? };
             // SAFETY: the header asks for a struct of `struct_size` writable bytes.
             let out = unsafe { Out::new(out)? };
             session.opened = None;

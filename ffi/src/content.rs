@@ -79,8 +79,8 @@ pub unsafe extern "system" fn cw_session_delete(
 ) -> cw_status {
     boundary(|| {
         handle::with::<Session, _>(session as usize, |session| {
-            // SAFETY: `cw_aid` has no alignment; the header asks for a readable struct.
-            let aid = unsafe { aid.as_ref() }.ok_or_else(|| Failure::null("aid"))?.require("aid")?;
+            // SAFETY: the header asks for a readable struct.
+            let aid = unsafe { input::require_aid(aid, "aid")? };
             if flags & !CW_DELETE_RELATED != 0 {
                 return Err(Failure::value(format!("delete flags {flags:X} are not known")));
             }
@@ -113,8 +113,8 @@ pub unsafe extern "system" fn cw_session_set_status(
 ) -> cw_status {
     boundary(|| {
         handle::with::<Session, _>(session as usize, |session| {
-            // SAFETY: `cw_aid` has no alignment; the header asks for NULL or a readable struct.
-            let aid = unsafe { aid.as_ref() }.map_or(Ok(None), |aid| aid.get("aid"))?;
+            // SAFETY: the header asks for NULL or a readable struct.
+            let aid = unsafe { input::aid(aid, "aid")? };
             let target = match (target, aid) {
                 (CW_TARGET_CARD, None) => StatusTarget::Card,
                 (CW_TARGET_APPLICATION, Some(aid)) => StatusTarget::Application(aid),

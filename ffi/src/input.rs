@@ -49,6 +49,24 @@ impl cw_aid {
     }
 }
 
+/// The AID behind a pointer; NULL and length 0 are none.
+///
+/// # Safety
+/// `pointer` is NULL or points to a readable struct, which may stand anywhere: it has no alignment.
+pub(crate) unsafe fn aid(pointer: *const cw_aid, what: &str) -> Result<Option<Aid>, Failure> {
+    // SAFETY: the caller vouches for it.
+    unsafe { pointer.as_ref() }.map_or(Ok(None), |aid| aid.get(what))
+}
+
+/// The AID behind a pointer, which must be there.
+///
+/// # Safety
+/// As for `aid`.
+pub(crate) unsafe fn require_aid(pointer: *const cw_aid, what: &str) -> Result<Aid, Failure> {
+    // SAFETY: the caller vouches for it.
+    unsafe { pointer.as_ref() }.ok_or_else(|| Failure::null(what))?.require(what)
+}
+
 /// Bytes of the caller's; NULL is fine for length 0. A length above `limit` is refused before a byte is looked at.
 ///
 /// # Safety

@@ -69,8 +69,8 @@ pub unsafe extern "system" fn cw_session_load(
     boundary(|| {
         handle::with::<Session, _>(session as usize, |session| {
             let file = handle::view::<Loadable, _>(load_file as usize, |load_file| Ok(Arc::clone(&load_file.file)))?;
-            // SAFETY: `cw_aid` has no alignment; the header asks for NULL or a readable struct.
-            let domain = unsafe { domain.as_ref() }.map_or(Ok(None), |domain| domain.get("domain"))?;
+            // SAFETY: the header asks for NULL or a readable struct.
+            let domain = unsafe { input::aid(domain, "domain")? };
             let limit = session.max_command_data;
             let tell = |done, total| match progress {
                 // SAFETY: a function of the type that the header asks for.

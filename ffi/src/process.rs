@@ -330,8 +330,8 @@ pub unsafe extern "system" fn cw_process_new_delete(
         input::out(out, "out")?;
         // SAFETY: as for `cw_process_new_issue`.
         let access = unsafe { order::read(order, false)? };
-        // SAFETY: `cw_aid` has no alignment; the header asks for a readable struct.
-        let aid = unsafe { aid.as_ref() }.ok_or_else(|| Failure::null("aid"))?.require("aid")?;
+        // SAFETY: the header asks for a readable struct.
+        let aid = unsafe { input::require_aid(aid, "aid")? };
         if flags & !CW_DELETE_FORCE != 0 {
             return Err(Failure::value(format!("delete flags {flags:X} are not known")));
         }
@@ -346,9 +346,8 @@ pub unsafe extern "system" fn cw_process_new_delete(
 pub unsafe extern "system" fn cw_process_new_use(application: *const cw_aid, out: *mut *mut cw_process) -> cw_status {
     boundary(|| {
         input::out(out, "out")?;
-        // SAFETY: `cw_aid` has no alignment; the header asks for a readable struct.
-        let aid = unsafe { application.as_ref() }.ok_or_else(|| Failure::null("application"))?;
-        let aid = aid.require("application")?;
+        // SAFETY: the header asks for a readable struct.
+        let aid = unsafe { input::require_aid(application, "application")? };
         let finish = |card: cardwright_issuance::CardIdentity| Finished { card: card.to_string(), report: None };
         insert(Inner::new(remote::record_use(aid), finish), out)
     })
