@@ -12,7 +12,7 @@ use crate::keys::cw_keys;
 use crate::open::{self, cw_key_candidate};
 use crate::plain::{self, plain};
 use crate::session::{Session, cw_session};
-use crate::status::{CW_CARD_FAULT, CW_RESPONSE_TOO_LONG, cw_status};
+use crate::status::{CW_CARD_FAULT, cw_status};
 use crate::{handle, keys};
 
 /// `flags`: what depends on the object goes with it.
@@ -174,11 +174,8 @@ pub unsafe extern "system" fn cw_session_store_data(
             let bytes = unsafe { input::bytes(data.data, data.data_len, MAX_DATA, "data")? };
             if !response.is_null() {
                 input::out(response_len, "response_len")?;
-                if capacity < MAX_RESPONSE {
-                    // SAFETY: checked above; the header asks for a writable length.
-                    unsafe { response_len.write(MAX_RESPONSE) };
-                    return Err(Failure::too_small(MAX_RESPONSE, capacity));
-                }
+                // SAFETY: checked above; the header asks for a writable length.
+                unsafe { input::room(MAX_RESPONSE, capacity, response_len)? };
             }
             let data = StoreData { encryption, response: !response.is_null(), ..StoreData::new(structure, bytes) };
             let limit = session.max_command_data;
@@ -188,8 +185,7 @@ pub unsafe extern "system" fn cw_session_store_data(
                 return Ok(());
             }
             if answer.len() > capacity {
-                let message = format!("the card sent {} bytes, the buffer has {capacity}", answer.len());
-                return Err(Failure::new(CW_RESPONSE_TOO_LONG, message).of("STORE DATA").doubtful(true));
+                return Err(Failure::too_long(answer.len(), capacity).of("STORE DATA"));
             }
             // SAFETY: the header asks for `capacity` writable bytes and a writable length.
             unsafe { input::hand_over(&answer, response, capacity, response_len) }

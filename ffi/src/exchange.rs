@@ -6,7 +6,7 @@ use crate::apdu::cw_command_apdu;
 use crate::boundary::boundary;
 use crate::failure::Failure;
 use crate::session::{Session, cw_session};
-use crate::status::{CW_RESPONSE_TOO_LONG, cw_status};
+use crate::status::cw_status;
 use crate::{handle, input, plain};
 
 /// `flags` of `cw_session_exchange`: through the secure channel, which protects command and response.
@@ -59,12 +59,8 @@ pub unsafe extern "system" fn cw_session_exchange(
             let owned = command.to_owned();
             input::out(response_len, "response_len")?;
             input::out(response, "response")?;
-            let least = command.ne.get() as usize + 2;
-            if capacity < least {
-                // SAFETY: checked above; the header asks for a writable length.
-                unsafe { response_len.write(least) };
-                return Err(Failure::too_small(least, capacity));
-            }
+            // SAFETY: checked above; the header asks for a writable length.
+            unsafe { input::room(command.ne.get() as usize + 2, capacity, response_len)? };
             let name = owned.name();
             let answer = match flags {
                 0 => session.card.exchange(&owned).map_err(|error| Failure::from(error).of(name))?,
@@ -76,8 +72,7 @@ pub unsafe extern "system" fn cw_session_exchange(
             };
             let bytes = zeroize::Zeroizing::new([answer.data(), &answer.sw().0.to_be_bytes()].concat());
             if bytes.len() > capacity {
-                let message = format!("the card sent {} bytes, the buffer has {capacity}", bytes.len());
-                return Err(Failure::new(CW_RESPONSE_TOO_LONG, message).of(name).doubtful(true));
+                return Err(Failure::too_long(bytes.len(), capacity).of(name));
             }
             // SAFETY: the header asks for `capacity` writable bytes and a writable length.
             unsafe { input::hand_over(&bytes, response, capacity, response_len) }

@@ -40,6 +40,12 @@ impl Failure {
         Self::new(CW_BUFFER_TOO_SMALL, format!("{needed} bytes are needed, the buffer has {available}"))
     }
 
+    /// A response that does not fit, to a command that the card executed.
+    pub(crate) fn too_long(sent: usize, available: usize) -> Self {
+        Self::new(CW_RESPONSE_TOO_LONG, format!("the card sent {sent} bytes, the buffer has {available}"))
+            .doubtful(true)
+    }
+
     fn at(mut self, offset: Option<usize>) -> Self {
         self.offset = offset;
         self

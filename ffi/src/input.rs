@@ -121,6 +121,19 @@ pub(crate) fn out<T>(pointer: *mut T, what: &str) -> Result<(), Failure> {
     }
 }
 
+/// Checks, before a card is asked, that the longest answer fits; writes how long that is when it does not.
+///
+/// # Safety
+/// `length` is not NULL, is aligned and points to a writable number.
+pub(crate) unsafe fn room(longest: usize, capacity: usize, length: *mut usize) -> Result<(), Failure> {
+    if capacity < longest {
+        // SAFETY: the caller vouches for it.
+        unsafe { length.write(longest) };
+        return Err(Failure::too_small(longest, capacity));
+    }
+    Ok(())
+}
+
 /// Hands bytes over: all of them and their number, or only the number when they do not fit.
 ///
 /// # Safety

@@ -107,11 +107,8 @@ pub unsafe extern "system" fn cw_session_reset(
         handle::with::<Session, _>(session as usize, |session| {
             input::out(atr_len, "atr_len")?;
             input::out(atr, "atr")?;
-            if capacity < MAX_ATR {
-                // SAFETY: checked above; the header asks for a writable length.
-                unsafe { atr_len.write(MAX_ATR) };
-                return Err(Failure::too_small(MAX_ATR, capacity));
-            }
+            // SAFETY: checked above; the header asks for a writable length.
+            unsafe { input::room(MAX_ATR, capacity, atr_len)? };
             session.opened = None;
             let bytes = session.card.reset()?;
             if bytes.len() > MAX_ATR {
