@@ -1,5 +1,7 @@
 //! Bytes of commands and answers: published values, and the standard's tables.
 
+mod support;
+
 use cardwright_apdu::{Aid, CommandApdu};
 use cardwright_gp::card_data::{
     CardCapabilities, CardRecognitionData, CardResources, Cplc, KeyInformation, SignatureSchemes,
@@ -10,24 +12,14 @@ use cardwright_gp::{LifeCycle, Privileges, Registry};
 use cardwright_keys::{KeyCheckValue, KeyKind, WrappedKey};
 use serde_json::Value;
 
+use support::published;
+
 fn hex(command: &CommandApdu) -> String {
     hex::encode_upper(command.to_bytes().unwrap())
 }
 
 fn aid(text: &str) -> Aid {
     text.parse().unwrap()
-}
-
-/// One published vector, or `None` with a message where the file is absent.
-fn published(id: &str) -> Option<Value> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/vectors/published.json");
-    let Ok(text) = std::fs::read(path) else {
-        eprintln!("skipped: {path} is not here");
-        return None;
-    };
-    let file: Value = serde_json::from_slice(&text).unwrap();
-    let vector = file["vectors"].as_array().unwrap().iter().find(|vector| vector["id"] == id);
-    Some(vector.unwrap_or_else(|| panic!("no vector {id}")).clone())
 }
 
 fn bytes(value: &Value) -> Vec<u8> {

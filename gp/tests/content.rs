@@ -2,6 +2,8 @@
 //!
 //! Published vectors lie outside the project; their tests skip with a message where the file is absent.
 
+mod support;
+
 use cardwright_apdu::tlv::Reader;
 use cardwright_apdu::{Aid, CommandApdu};
 use cardwright_gp::command::{
@@ -19,6 +21,8 @@ use rsa::{BoxedUint, Pkcs1v15Sign, RsaPublicKey};
 use serde_json::Value;
 use sha1::{Digest, Sha1};
 
+use support::published;
+
 fn hex(bytes: &[u8]) -> String {
     hex::encode_upper(bytes)
 }
@@ -29,17 +33,6 @@ fn apdu(command: &CommandApdu) -> String {
 
 fn aid(text: &str) -> Aid {
     text.parse().unwrap()
-}
-
-fn published(id: &str) -> Option<Value> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/vectors/published.json");
-    let Ok(text) = std::fs::read(path) else {
-        eprintln!("skipped: {path} is not here");
-        return None;
-    };
-    let file: Value = serde_json::from_slice(&text).unwrap();
-    let vector = file["vectors"].as_array().unwrap().iter().find(|vector| vector["id"] == id);
-    Some(vector.unwrap_or_else(|| panic!("no vector {id}")).clone())
 }
 
 fn bytes(value: &Value) -> Vec<u8> {

@@ -1,21 +1,13 @@
 //! Published CAP files: what the reader makes of their components, and their data blocks, hashes and blocks.
 
+mod support;
+
 use cardwright_gp::load_file::{CapFile, Component, DescriptorPolicy, HashAlgorithm};
 use serde_json::Value;
 
-const PUBLISHED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/vectors/published.json");
-
 fn vectors(name: &str) -> Option<[Value; 2]> {
-    let Ok(text) = std::fs::read_to_string(PUBLISHED) else {
-        println!("{PUBLISHED} is not there: the published vectors are passed over");
-        return None;
-    };
-    let file: Value = serde_json::from_str(&text).unwrap();
-    let find = |suffix: &str| {
-        let id = format!("cap-{name}-{suffix}");
-        file["vectors"].as_array().unwrap().iter().find(|vector| vector["id"] == id[..]).unwrap().clone()
-    };
-    Some([find("with-descriptor"), find("no-descriptor")])
+    let find = |suffix: &str| support::published(&format!("cap-{name}-{suffix}"));
+    Some([find("with-descriptor")?, find("no-descriptor")?])
 }
 
 fn text<'a>(vector: &'a Value, field: &str) -> &'a str {

@@ -1,5 +1,7 @@
 //! Procedures against a card that answers from a script, in a channel of level 00, whose commands go out as they are.
 
+mod support;
+
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
@@ -40,9 +42,7 @@ impl CardPort for Script {
 }
 
 fn channel() -> SecureChannel {
-    let text = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sessions.json")).unwrap();
-    let file: Value = serde_json::from_slice(&text).unwrap();
-    let sessions = file["vectors"].as_array().unwrap();
+    let sessions = support::vectors(include_bytes!("data/sessions.json"));
     let v = sessions.iter().find(|session| session["id"] == "scp02-i15-level00").unwrap();
     let bytes = |name: &str| hex::decode(v[name].as_str().unwrap()).unwrap();
     let mut keys = SoftwareKeys::new();
@@ -109,14 +109,7 @@ fn privileges_are_never_lost_or_gained_by_falling_back() {
 }
 
 fn load_file() -> Option<LoadFile> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/vectors/published.json");
-    let Ok(text) = std::fs::read(path) else {
-        eprintln!("skipped: {path} is not here");
-        return None;
-    };
-    let file: Value = serde_json::from_slice(&text).unwrap();
-    let vectors = file["vectors"].as_array().unwrap();
-    let v = vectors.iter().find(|v| v["id"] == "cap-empty-no-descriptor").unwrap();
+    let v = support::published("cap-empty-no-descriptor")?;
     let image = hex::decode(v["expected"]["lfdb"].as_str().unwrap()).unwrap();
     Some(CapFile::parse(&image).unwrap().to_load_file(DescriptorPolicy::Omit).unwrap())
 }

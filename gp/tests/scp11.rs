@@ -2,6 +2,8 @@
 //!
 //! The recordings lie outside the project; their tests skip where the file is absent.
 
+mod support;
+
 use cardwright_apdu::{CommandApdu, ResponseApdu};
 use cardwright_gp::channel::Protocol;
 use cardwright_gp::channel::scp11::{
@@ -15,14 +17,8 @@ use p256::ecdsa::{RecoveryId, Signature, VerifyingKey};
 use serde_json::Value;
 
 fn recordings() -> Vec<Value> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/vectors/published.json");
-    let Ok(text) = std::fs::read(path) else {
-        eprintln!("skipped: {path} is not here");
-        return Vec::new();
-    };
-    let file: Value = serde_json::from_slice(&text).unwrap();
-    let all = file["vectors"].as_array().unwrap();
-    let found: Vec<_> = all.iter().filter(|v| v["id"].as_str().unwrap().starts_with("scp11")).cloned().collect();
+    let Some(all) = support::all_published() else { return Vec::new() };
+    let found: Vec<_> = all.into_iter().filter(|v| v["id"].as_str().unwrap().starts_with("scp11")).collect();
     assert!(found.len() >= 7);
     found
 }

@@ -3,6 +3,8 @@
 //! `data/sessions.json` was computed by an independent model written from the specifications ("origin" in the file).
 //! Published sessions lie outside the project; their test skips where the file is absent.
 
+mod support;
+
 use cardwright_apdu::{CommandApdu, ResponseApdu};
 use cardwright_gp::channel::{HostChallenge, ImplicitInitiation, InitializeUpdate, NotVerified, Verified};
 use cardwright_gp::{CardFault, CardProfile, ChallengePolicy, Error, SecureChannel, SecurityLevel};
@@ -10,14 +12,8 @@ use cardwright_keys::cipher::Tdes;
 use cardwright_keys::{KeyKind, KeyRef, KeyService, KeySet, KeyValue, SoftwareKeys, scp02};
 use serde_json::Value;
 
-fn read(path: &str) -> Option<Vec<Value>> {
-    let text = std::fs::read(path).ok()?;
-    let mut file: Value = serde_json::from_slice(&text).unwrap();
-    Some(std::mem::take(file["vectors"].as_array_mut().unwrap()))
-}
-
 fn sessions() -> Vec<Value> {
-    read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sessions.json")).unwrap()
+    support::vectors(include_bytes!("data/sessions.json"))
 }
 
 fn text<'a>(vector: &'a Value, name: &str) -> &'a str {
@@ -167,11 +163,7 @@ fn a_card_challenge_that_is_not_pseudo_random_is_refused_where_the_policy_says_s
 
 #[test]
 fn published_sessions_reproduce() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/vectors/published.json");
-    let Some(vectors) = read(path) else {
-        eprintln!("skipped: {path} is not here");
-        return;
-    };
+    let Some(vectors) = support::all_published() else { return };
     let mut done = Vec::new();
     for v in vectors {
         let (inputs, expected) = (&v["inputs"], &v["expected"]);
@@ -219,12 +211,7 @@ fn published_sessions_reproduce() {
 /// A recording of a real card with i = 55 shows what its challenge is made of (GPCS 2.3.1 E.4.2.3).
 #[test]
 fn the_challenge_of_a_real_card_with_i_55_is_pseudo_random() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/vectors/published.json");
-    let Some(vectors) = read(path) else {
-        eprintln!("skipped: {path} is not here");
-        return;
-    };
-    let v = vectors.iter().find(|v| v["id"] == "scp02-jcop4-p71-hw").unwrap();
+    let Some(v) = support::published("scp02-jcop4-p71-hw") else { return };
     let (inputs, expected) = (&v["inputs"], &v["expected"]);
     let mut service = SoftwareKeys::new();
     for (name, field) in [("enc", "key_enc"), ("mac", "key_mac"), ("dek", "key_dek")] {
@@ -275,11 +262,7 @@ fn scp02(v: &Value, i: u8, level: SecurityLevel) -> (SecureChannel, CommandApdu)
 
 #[test]
 fn published_responses_with_r_mac_of_scp02_verify_and_altered_ones_do_not() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/vectors/published.json");
-    let Some(vectors) = read(path) else {
-        eprintln!("skipped: {path} is not here");
-        return;
-    };
+    let Some(vectors) = support::all_published() else { return };
     let mut done = 0;
     for v in vectors.iter().filter(|v| text(v, "id").starts_with("scp02-rmac")) {
         let (inputs, expected) = (&v["inputs"], &v["expected"]);

@@ -1,39 +1,24 @@
 //! Published values from public sources. Their file is not part of the project: the tests skip where it is absent.
 
+#[path = "support/vectors.rs"]
+mod vectors;
+
 use cardwright_keys::{
     Diversification, KeyCheckValue, KeyEncryptionKey, KeyKind, KeyPurpose, KeyRef, KeyRequest, KeyService, KeyValue,
     SoftwareKeys, scp02, scp03,
 };
 use serde_json::Value;
 
-fn vectors() -> Vec<Value> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/vectors/published.json");
-    let Ok(text) = std::fs::read(path) else {
-        eprintln!("skipped: {path} is not here");
-        return Vec::new();
-    };
-    let file: Value = serde_json::from_slice(&text).unwrap();
-    file["vectors"].as_array().unwrap().clone()
-}
-
-fn bytes(value: &Value) -> Vec<u8> {
-    hex::decode(value.as_str().unwrap()).unwrap()
-}
+use vectors::{bytes, published};
 
 fn key(value: &Value) -> KeyValue {
     KeyValue::new(&bytes(value)).unwrap()
 }
 
-fn with_prefix(prefix: &str) -> Vec<Value> {
-    let found: Vec<_> = vectors().into_iter().filter(|v| v["id"].as_str().unwrap().starts_with(prefix)).collect();
-    assert!(!found.is_empty() || vectors().is_empty(), "no vector {prefix}");
-    found
-}
-
 #[test]
 fn diversified_keys() {
     let mut tried = 0;
-    for v in with_prefix("div-") {
+    for v in published("div-") {
         let (inputs, expected) = (&v["inputs"], &v["expected"]);
         let kdd: [u8; 10] = bytes(&inputs["kdd"]).try_into().unwrap();
         for (name, purpose) in [("enc", KeyPurpose::Enc), ("mac", KeyPurpose::Mac), ("dek", KeyPurpose::Dek)] {
@@ -52,7 +37,7 @@ fn diversified_keys() {
 
 #[test]
 fn key_check_values() {
-    for v in with_prefix("kcv-") {
+    for v in published("kcv-") {
         let kind = if v["inputs"]["type"] == "AES" { KeyKind::Aes } else { KeyKind::Tdes };
         let kcv = KeyCheckValue::of(kind, &key(&v["inputs"]["key"])).unwrap();
         assert_eq!(kcv.to_string(), v["expected"]["kcv"].as_str().unwrap(), "{}", v["id"]);
@@ -61,7 +46,7 @@ fn key_check_values() {
 
 #[test]
 fn keys_enciphered_for_put_key() {
-    for v in with_prefix("putkey-enc-scp0") {
+    for v in published("putkey-enc-scp0") {
         let (inputs, expected) = (&v["inputs"], &v["expected"]);
         let mut keys = SoftwareKeys::new();
         let (kind, under) = match v["id"].as_str().unwrap() {
@@ -88,7 +73,7 @@ fn keys_enciphered_for_put_key() {
 
 #[test]
 fn session_keys() {
-    for v in with_prefix("gppro-session-kcv-scp0") {
+    for v in published("gppro-session-kcv-scp0") {
         let (inputs, expected) = (&v["inputs"], &v["expected"]);
         let static_key = key(&inputs["key"]);
         let session = match v["id"].as_str().unwrap() {

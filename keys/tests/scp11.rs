@@ -1,27 +1,14 @@
 //! Keys of SCP11. Published values lie outside the project: their tests skip where the file is absent.
 
+#[path = "support/vectors.rs"]
+mod vectors;
+
 use cardwright_keys::scp11::{EphemeralSeed, x963};
 use cardwright_keys::{EcCurve, EcPublicKey, KeyError, KeyKind, KeyRef, KeyRequest, KeyService, SoftwareKeys};
-use serde_json::Value;
+
+use vectors::{bytes, published};
 
 const CURVES: [EcCurve; 3] = [EcCurve::P256, EcCurve::P384, EcCurve::BrainpoolP256];
-
-fn vectors(prefix: &str) -> Vec<Value> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/vectors/published.json");
-    let Ok(text) = std::fs::read(path) else {
-        eprintln!("skipped: {path} is not here");
-        return Vec::new();
-    };
-    let file: Value = serde_json::from_slice(&text).unwrap();
-    let all = file["vectors"].as_array().unwrap();
-    let found: Vec<_> = all.iter().filter(|v| v["id"].as_str().unwrap().starts_with(prefix)).cloned().collect();
-    assert!(!found.is_empty(), "no vector {prefix}");
-    found
-}
-
-fn bytes(value: &Value) -> Vec<u8> {
-    hex::decode(value.as_str().unwrap()).unwrap()
-}
 
 /// The seed that gives this private key.
 fn seed_of(key: &[u8]) -> EphemeralSeed {
@@ -38,7 +25,7 @@ fn public(curve: EcCurve, key: &[u8]) -> EcPublicKey {
 
 #[test]
 fn published_x963_outputs() {
-    for v in vectors("x963-") {
+    for v in published("x963-") {
         let (inputs, expected) = (&v["inputs"], &v["expected"]);
         let output = x963(&bytes(&inputs["shared_secret"]), &bytes(&inputs["shared_info"]), 48);
         for (at, name) in ["initial_mac_chaining", "s_enc", "s_mac"].iter().enumerate() {
@@ -49,7 +36,7 @@ fn published_x963_outputs() {
 
 #[test]
 fn published_session_keys() {
-    for v in vectors("scp11") {
+    for v in published("scp11") {
         let (inputs, expected) = (&v["inputs"], &v["expected"]);
         let curve = if inputs["curve"] == "BP256" { EcCurve::BrainpoolP256 } else { EcCurve::P256 };
         let point = |name: &str| EcPublicKey::new(curve, &bytes(&inputs[name])).unwrap();
