@@ -14,7 +14,6 @@ use cardwright_gp::{
     SecureChannel, SecurityLevel, procedure,
 };
 use cardwright_keys::{KeyKind, KeyRef, KeyService, KeySet, SoftwareKeys, signature};
-use serde_json::Value;
 
 /// Gives the answers one after the other and keeps the commands.
 #[derive(Default)]
