@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use cardwright::apdu::Aid;
 use cardwright::gp::SecurityLevel;
-use cardwright_sim::{AesKeyLength, CardFile, SecureChannelProtocol};
+use cardwright_sim::{AesKeyLength, CardFile, JavaCard, SecureChannelProtocol};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, ValueEnum};
 
@@ -154,7 +154,7 @@ impl Options {
         }
         let path = self.card_path();
         let asked = self.scp.unwrap_or(Scp::Scp03).into();
-        let protocol = if path.try_exists()? { CardFile::open(&path)?.card().protocol() } else { asked };
+        let protocol = if path.try_exists()? { CardFile::<JavaCard>::open(&path)?.card().protocol() } else { asked };
         let (name, level) = (protocol.identifier(), self.level);
         if self.scp.is_some() && protocol.identifier() != asked.identifier() {
             let path = path.display();

@@ -70,6 +70,7 @@ mod scp01;
 mod scp02;
 mod scp03;
 mod scp11;
+mod software_card;
 mod status;
 mod store;
 mod wire;
@@ -84,6 +85,7 @@ pub use pboc::{PbocApplication, PbocKey};
 pub use reader::{Chip, SimReader};
 pub use registry::{EntryKind, RegistryEntry};
 pub use scp11::Scp11Keys;
+pub use software_card::SoftwareCard;
 pub use store::{CardFile, CardFileError};
 
 #[cfg(test)]

@@ -4,33 +4,34 @@ use cardwright_apdu::{Transport, TransportError, TransportErrorKind};
 
 use crate::card::{JavaCard, LogEntry};
 use crate::faults::{Fault, Faults};
+use crate::software_card::SoftwareCard;
 use crate::store::{CardFile, CardFileError};
 
 /// A card in memory or in a file.
 #[derive(Debug)]
-pub enum Chip {
+pub enum Chip<C = JavaCard> {
     /// In memory.
-    Memory(Box<JavaCard>),
+    Memory(Box<C>),
     /// In a file.
-    File(Box<CardFile>),
+    File(Box<CardFile<C>>),
 }
 
-impl From<JavaCard> for Chip {
-    fn from(card: JavaCard) -> Self {
+impl<C: SoftwareCard> From<C> for Chip<C> {
+    fn from(card: C) -> Self {
         Self::Memory(Box::new(card))
     }
 }
 
-impl From<CardFile> for Chip {
-    fn from(card: CardFile) -> Self {
+impl<C: SoftwareCard> From<CardFile<C>> for Chip<C> {
+    fn from(card: CardFile<C>) -> Self {
         Self::File(Box::new(card))
     }
 }
 
-impl Chip {
+impl<C: SoftwareCard> Chip<C> {
     /// The card.
     #[must_use]
-    pub fn card(&self) -> &JavaCard {
+    pub fn card(&self) -> &C {
         match self {
             Self::Memory(card) => card,
             Self::File(card) => card.card(),
@@ -38,7 +39,7 @@ impl Chip {
     }
 
     /// The log and nothing else: a command has to go through the file.
-    fn card_mut(&mut self) -> &mut JavaCard {
+    fn card_mut(&mut self) -> &mut C {
         match self {
             Self::Memory(card) => card,
             Self::File(card) => card.card_mut(),
@@ -49,6 +50,16 @@ impl Chip {
         match self {
             Self::Memory(card) => Ok(card.process(command)),
             Self::File(card) => card.process(command),
+        }
+    }
+
+    fn process_torn(&mut self, command: &[u8], written: usize) -> Result<(), CardFileError> {
+        match self {
+            Self::Memory(card) => {
+                card.process_torn(command, written);
+                Ok(())
+            }
+            Self::File(card) => card.process_torn(command, written),
         }
     }
 
@@ -65,18 +76,18 @@ impl Chip {
 /// Commands are counted from 1 since the reader was opened; what is sent while no card is in the reader does not
 /// count.
 #[derive(Debug)]
-pub struct SimReader {
-    chip: Chip,
+pub struct SimReader<C = JavaCard> {
+    chip: Chip<C>,
     inserted: bool,
-    faults: Faults,
+    faults: Faults<C>,
     commands: u64,
-    swapped_out: Vec<Chip>,
+    swapped_out: Vec<Chip<C>>,
 }
 
-impl SimReader {
+impl<C: SoftwareCard> SimReader<C> {
     /// A reader with this card in it, fresh from a reset.
     #[must_use]
-    pub fn new(card: impl Into<Chip>) -> Self {
+    pub fn new(card: impl Into<Chip<C>>) -> Self {
         let mut chip = card.into();
         chip.reset();
         Self { chip, inserted: true, faults: Faults::none(), commands: 0, swapped_out: Vec::new() }
@@ -84,13 +95,13 @@ impl SimReader {
 
     /// The same reader with these faults planned, in place of those planned before.
     #[must_use]
-    pub fn with_faults(mut self, faults: Faults) -> Self {
+    pub fn with_faults(mut self, faults: Faults<C>) -> Self {
         self.faults = faults;
         self
     }
 
     /// Plans one fault more; `command` counts from when the reader was opened.
-    pub fn plan(&mut self, command: u64, fault: Fault) {
+    pub fn plan(&mut self, command: u64, fault: Fault<C>) {
         self.faults.plan(command, fault);
     }
 
@@ -124,7 +135,7 @@ impl SimReader {
     }
 
     /// Puts another card in and gives the one before.
-    pub fn replace(&mut self, card: impl Into<Chip>) -> Chip {
+    pub fn replace(&mut self, card: impl Into<Chip<C>>) -> Chip<C> {
         let before = std::mem::replace(&mut self.chip, card.into());
         self.reinsert();
         before
@@ -132,39 +143,42 @@ impl SimReader {
 
     /// The card, to look at.
     #[must_use]
-    pub fn card(&self) -> &JavaCard {
+    pub fn card(&self) -> &C {
         self.chip.card()
     }
 
-    /// Takes what the card's log holds; see [`JavaCard::take_log`].
+    /// Takes what the card's log holds; see [`SoftwareCard::take_log`].
     pub fn take_log(&mut self) -> Vec<LogEntry> {
         self.chip.card_mut().take_log()
     }
 
-    /// Switches the card's log on or off; see [`JavaCard::set_log`].
+    /// Switches the card's log on or off; see [`SoftwareCard::set_log`].
     pub fn set_log(&mut self, on: bool) {
         self.chip.card_mut().set_log(on);
     }
 
     /// Cards that were swapped against others, the first one first.
     #[must_use]
-    pub fn swapped_out(&self) -> &[Chip] {
+    pub fn swapped_out(&self) -> &[Chip<C>] {
         &self.swapped_out
     }
 
     /// Takes the card out for good.
     #[must_use]
-    pub fn into_chip(self) -> Chip {
+    pub fn into_chip(self) -> Chip<C> {
         self.chip
     }
 
     fn execute(&mut self, command: &[u8]) -> Result<Vec<u8>, TransportError> {
-        let failed = |error: CardFileError| TransportError::unknown(TransportErrorKind::Other(error.to_string()));
         self.chip.process(command).map_err(failed)
     }
 }
 
-impl Transport for SimReader {
+fn failed(error: CardFileError) -> TransportError {
+    TransportError::unknown(TransportErrorKind::Other(error.to_string()))
+}
+
+impl<C: SoftwareCard> Transport for SimReader<C> {
     fn transmit(&mut self, command: &[u8], response: &mut Vec<u8>) -> Result<(), TransportError> {
         response.clear();
         if !self.inserted {
@@ -185,6 +199,11 @@ impl Transport for SimReader {
             Some(Fault::CutAfter) => {
                 self.inserted = false;
                 self.execute(command)?;
+                return Err(TransportError::unknown(TransportErrorKind::CardRemoved));
+            }
+            Some(Fault::CutWriting(written)) => {
+                self.inserted = false;
+                self.chip.process_torn(command, written).map_err(failed)?;
                 return Err(TransportError::unknown(TransportErrorKind::CardRemoved));
             }
             Some(Fault::Status(sw)) => sw.0.to_be_bytes().to_vec(),

@@ -10,12 +10,10 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::card::JavaCard;
-use crate::memory::Memory;
+use crate::software_card::SoftwareCard;
 
-/// First bytes of a card file.
-const MAGIC: [u8; 8] = *b"CWSIMJC\0";
-/// Version of the format that this crate writes. Version 1 had fewer secure channel protocols; it is read.
-const VERSION: u16 = 2;
+/// First bytes of the file of any card: `CWSIM`, then the kind.
+const FAMILY: usize = 5;
 /// Magic, version, length of the memory.
 const HEADER: usize = 8 + 2 + 4;
 /// SHA-256 over all that is in front of it.
@@ -28,11 +26,11 @@ const DIGEST: usize = 32;
 /// What a session holds is never stored. While the card is open a file with the suffix `.lock` keeps other processes
 /// out.
 ///
-/// Format: `"CWSIMJC\0" ‖ version (2 bytes) ‖ length (4 bytes) ‖ memory in CBOR ‖ SHA-256 of all before`, numbers
-/// big-endian.
-pub struct CardFile {
+/// Format: `magic (8 bytes) ‖ version (2 bytes) ‖ length (4 bytes) ‖ memory in CBOR ‖ SHA-256 of all before`, numbers
+/// big-endian; the magic is `"CWSIM"` and three bytes for the kind of card ([`SoftwareCard::MAGIC`]).
+pub struct CardFile<C = JavaCard> {
     path: PathBuf,
-    card: JavaCard,
+    card: C,
     /// The memory as the file has it.
     stored: Vec<u8>,
     /// The memory in the chip is ahead of the file because a write failed.
@@ -55,6 +53,14 @@ pub enum CardFileError {
     NotACard {
         /// The file.
         path: PathBuf,
+    },
+    /// The file holds a card of another kind.
+    #[error("{path} holds another kind of card ({})", actual.escape_ascii())]
+    OtherCard {
+        /// The file.
+        path: PathBuf,
+        /// First bytes of the file; see [`SoftwareCard::MAGIC`].
+        actual: [u8; 8],
     },
     /// The file was written by a newer version of this crate.
     #[error("{path} has version {actual} of the format, this program knows versions up to {expected}")]
@@ -94,18 +100,18 @@ pub enum CardFileError {
     },
 }
 
-impl CardFile {
+impl<C: SoftwareCard> CardFile<C> {
     /// Stores a new card.
     ///
     /// # Errors
     /// [`CardFileError::Exists`] when there is a file, [`CardFileError::Busy`] or [`CardFileError::Io`].
-    pub fn create(path: impl Into<PathBuf>, card: JavaCard) -> Result<Self, CardFileError> {
+    pub fn create(path: impl Into<PathBuf>, card: C) -> Result<Self, CardFileError> {
         let path = path.into();
         let lock = lock(&path)?;
         if path.try_exists().map_err(|source| CardFileError::Io { path: path.clone(), source })? {
             return Err(CardFileError::Exists { path });
         }
-        let stored = encode(&card.memory);
+        let stored = encode(&card);
         write(&path, &stored)?;
         Ok(Self { path, card, stored, poisoned: false, _lock: lock })
     }
@@ -113,22 +119,22 @@ impl CardFile {
     /// Opens a stored card; it is as after a reset.
     ///
     /// # Errors
-    /// [`CardFileError::NotACard`], [`CardFileError::NewerVersion`] or [`CardFileError::Damaged`] by what the file
-    /// holds; [`CardFileError::Busy`] or [`CardFileError::Io`].
+    /// [`CardFileError::NotACard`], [`CardFileError::OtherCard`], [`CardFileError::NewerVersion`] or
+    /// [`CardFileError::Damaged`] by what the file holds; [`CardFileError::Busy`] or [`CardFileError::Io`].
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, CardFileError> {
         let path = path.into();
         // Nothing is left behind beside a file that is no card.
-        load(&path)?;
+        load::<C>(&path)?;
         let lock = lock(&path)?;
-        let (memory, stored) = load(&path)?;
-        Ok(Self { path, card: JavaCard::from_memory(memory), stored, poisoned: false, _lock: lock })
+        let (card, stored) = load(&path)?;
+        Ok(Self { path, card, stored, poisoned: false, _lock: lock })
     }
 
     /// Opens the card when there is a file, else stores the card that `make` makes.
     ///
     /// # Errors
     /// As [`CardFile::open`] and [`CardFile::create`].
-    pub fn open_or_create(path: impl Into<PathBuf>, make: impl FnOnce() -> JavaCard) -> Result<Self, CardFileError> {
+    pub fn open_or_create(path: impl Into<PathBuf>, make: impl FnOnce() -> C) -> Result<Self, CardFileError> {
         let path = path.into();
         match path.try_exists() {
             Ok(true) => Self::open(path),
@@ -143,18 +149,30 @@ impl CardFile {
     /// [`CardFileError::Io`] when the memory cannot be written, [`CardFileError::Poisoned`] from then on: the file has
     /// the card as it was before the command.
     pub fn process(&mut self, command: &[u8]) -> Result<Vec<u8>, CardFileError> {
+        self.execute(|card| card.process(command))
+    }
+
+    /// Executes a command that loses power while it writes; see [`SoftwareCard::process_torn`].
+    ///
+    /// # Errors
+    /// As [`CardFile::process`].
+    pub fn process_torn(&mut self, command: &[u8], written: usize) -> Result<(), CardFileError> {
+        self.execute(|card| card.process_torn(command, written))
+    }
+
+    fn execute<T>(&mut self, run: impl FnOnce(&mut C) -> T) -> Result<T, CardFileError> {
         if self.poisoned {
             return Err(CardFileError::Poisoned { path: self.path.clone() });
         }
-        let response = self.card.process(command);
-        let memory = encode(&self.card.memory);
+        let result = run(&mut self.card);
+        let memory = encode(&self.card);
         if memory != self.stored {
             self.poisoned = true;
             write(&self.path, &memory)?;
             self.poisoned = false;
             self.stored = memory;
         }
-        Ok(response)
+        Ok(result)
     }
 
     /// Resets the card and gives its ATR; the memory does not change.
@@ -164,11 +182,11 @@ impl CardFile {
 
     /// The card.
     #[must_use]
-    pub fn card(&self) -> &JavaCard {
+    pub fn card(&self) -> &C {
         &self.card
     }
 
-    pub(crate) fn card_mut(&mut self) -> &mut JavaCard {
+    pub(crate) fn card_mut(&mut self) -> &mut C {
         &mut self.card
     }
 
@@ -179,7 +197,7 @@ impl CardFile {
     }
 }
 
-impl fmt::Debug for CardFile {
+impl<C: fmt::Debug> fmt::Debug for CardFile<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "CardFile({}, {:?})", self.path.display(), self.card)
     }
@@ -201,28 +219,31 @@ fn lock(path: &Path) -> Result<File, CardFileError> {
     }
 }
 
-fn encode(memory: &Memory) -> Vec<u8> {
-    let mut bytes = [&MAGIC[..], &VERSION.to_be_bytes(), &[0; 4]].concat();
-    // Writing to a Vec cannot fail, so there is no error but one of the encoder, which these types do not raise.
-    let Ok(()) = minicbor::encode(memory, &mut bytes) else { return bytes };
-    let length = (bytes.len() - HEADER) as u32;
-    bytes[HEADER - 4..HEADER].copy_from_slice(&length.to_be_bytes());
+fn encode<C: SoftwareCard>(card: &C) -> Vec<u8> {
+    let memory = card.memory();
+    let length = (memory.len() as u32).to_be_bytes();
+    let mut bytes = [&C::MAGIC[..], &C::VERSION.to_be_bytes(), &length, &memory].concat();
     let digest = Sha256::digest(&bytes);
     bytes.extend_from_slice(&digest);
     bytes
 }
 
-fn load(path: &Path) -> Result<(Memory, Vec<u8>), CardFileError> {
+fn load<C: SoftwareCard>(path: &Path) -> Result<(C, Vec<u8>), CardFileError> {
     let owned = || path.to_owned();
     let bytes = fs::read(path).map_err(|source| CardFileError::Io { path: owned(), source })?;
-    if !bytes.starts_with(&MAGIC) {
-        return Err(CardFileError::NotACard { path: owned() });
+    if !bytes.starts_with(&C::MAGIC) {
+        return Err(match bytes.first_chunk() {
+            Some(actual) if actual[..FAMILY] == C::MAGIC[..FAMILY] => {
+                CardFileError::OtherCard { path: owned(), actual: *actual }
+            }
+            _ => CardFileError::NotACard { path: owned() },
+        });
     }
     let damaged = || CardFileError::Damaged { path: owned() };
     let version = bytes.get(8..10).ok_or_else(damaged)?;
     let version = u16::from_be_bytes([version[0], version[1]]);
-    if version > VERSION {
-        return Err(CardFileError::NewerVersion { path: owned(), expected: VERSION, actual: version });
+    if version > C::VERSION {
+        return Err(CardFileError::NewerVersion { path: owned(), expected: C::VERSION, actual: version });
     }
     let (content, digest) = bytes.split_at_checked(bytes.len().saturating_sub(DIGEST)).ok_or_else(damaged)?;
     let length = content.get(HEADER - 4..HEADER).and_then(|length| length.first_chunk()).ok_or_else(damaged)?;
@@ -230,8 +251,8 @@ fn load(path: &Path) -> Result<(Memory, Vec<u8>), CardFileError> {
     if version == 0 || Sha256::digest(content)[..] != *digest || u32::from_be_bytes(*length) as usize != memory.len() {
         return Err(damaged());
     }
-    let memory = minicbor::decode(memory).map_err(|_| damaged())?;
-    Ok((memory, bytes))
+    let card = C::restore(memory, version).ok_or_else(damaged)?;
+    Ok((card, bytes))
 }
 
 /// Replaces the file in one step: other readers, and a crash, see the old or the new one.
@@ -255,6 +276,8 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), CardFileError> {
 mod tests {
     use super::*;
     use crate::{AesKeyLength, SecureChannelProtocol};
+
+    type CardFile = super::CardFile<JavaCard>;
 
     fn selected(card: &mut CardFile) -> Vec<u8> {
         card.process(&[0x00, 0xA4, 0x04, 0x00, 0x00]).unwrap()
@@ -318,9 +341,11 @@ mod tests {
         };
         assert!(matches!(open(b"hello"), CardFileError::NotACard { .. }));
         assert!(matches!(open(b""), CardFileError::NotACard { .. }));
-        for length in MAGIC.len()..whole.len() {
+        for length in JavaCard::MAGIC.len()..whole.len() {
             assert!(matches!(open(&whole[..length]), CardFileError::Damaged { .. }), "{length} bytes");
         }
+        let other = [b"CWSIMCP\0", &whole[8..]].concat();
+        assert!(matches!(open(&other), CardFileError::OtherCard { actual: [.., b'C', b'P', 0], .. }));
         let mut newer = whole.clone();
         newer[9] = 3;
         assert!(matches!(open(&newer), CardFileError::NewerVersion { expected: 2, actual: 3, .. }));

@@ -35,6 +35,17 @@ fn a_card_pulled_out_before_a_command_has_not_executed_it() {
 }
 
 #[test]
+fn a_java_card_torn_while_it_writes_is_as_before() {
+    let faults = Faults::none().at(1, Fault::CutWriting(1));
+    let mut reader = SimReader::new(JavaCard::builder().build()).with_faults(faults);
+    let removed = (TransportErrorKind::CardRemoved, Delivery::Unknown);
+    assert_eq!(transmit(&mut reader, &INITIALIZE_UPDATE), Err(removed));
+    assert!(!reader.is_inserted());
+    reader.reinsert();
+    assert_eq!(reader.card().key_sets()[0].sequence_counter, 0);
+}
+
+#[test]
 fn answers_are_replaced_and_altered() {
     let mut reader = SimReader::new(JavaCard::builder().build());
     let good = transmit(&mut reader, &SELECT).unwrap();
