@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::milenage::MilenageKey;
 use crate::{KeyCheckValue, KeyError, KeyKind, KeyValue, SoftwareKeys};
 
 /// Keys that were brought are not taken; nothing of them was.
@@ -127,8 +128,9 @@ fn check(
 }
 
 impl SoftwareKeys {
-    /// Takes the keys of a file, all or none. Its lines are `NAME KIND KEY CHECK-VALUE`: the kind is DES or AES, key and check value
-    /// are hexadecimal, `#` begins a remark, empty lines count for nothing. Keep such a file where nobody else can read it.
+    /// Takes the keys of a file, all or none. Its lines are `NAME KIND KEY CHECK-VALUE`: the kind is DES or AES, or K, OP or OPC of
+    /// MILENAGE; key and check value are hexadecimal, `#` begins a remark, empty lines count for nothing. Keep such a file where
+    /// nobody else can read it.
     ///
     /// ```
     /// use cardwright_keys::SoftwareKeys;
@@ -152,7 +154,10 @@ impl SoftwareKeys {
             let kind = match words.next() {
                 Some("AES") => KeyKind::Aes,
                 Some("DES") => KeyKind::Tdes,
-                Some(_) => return Err(wrong("the kind is neither DES nor AES")),
+                Some("K") => KeyKind::Milenage(MilenageKey::K),
+                Some("OP") => KeyKind::Milenage(MilenageKey::Op),
+                Some("OPC") => KeyKind::Milenage(MilenageKey::Opc),
+                Some(_) => return Err(wrong("the kind is none of DES, AES, K, OP and OPC")),
                 None => return Err(wrong("there is only a name")),
             };
             let value = hexadecimal(words.next().ok_or_else(|| wrong("there is no key"))?);

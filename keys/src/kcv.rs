@@ -8,7 +8,7 @@ use crate::{KeyError, KeyKind, KeyValue};
 pub struct KeyCheckValue(pub [u8; 3]);
 
 impl KeyCheckValue {
-    /// DES keys encrypt eight bytes 00 (GPCS 2.3.1 B.6), AES keys sixteen bytes 01 (Amd D 7.2.2).
+    /// DES keys encrypt eight bytes 00 (GPCS 2.3.1 B.6), AES keys sixteen bytes 01 (Amd D 7.2.2), and so do MILENAGE's.
     ///
     /// # Errors
     /// [`KeyError::Length`] when the key's length does not fit its kind, [`KeyError::Unsupported`] for a private key of a curve.
@@ -19,7 +19,7 @@ impl KeyCheckValue {
                 Tdes::new(key)?.ecb_encrypt(&mut block);
                 [block[0], block[1], block[2]]
             }
-            KeyKind::Aes => {
+            KeyKind::Aes | KeyKind::Milenage(_) => {
                 let block = Aes::new(key)?.encrypt_block(&[1; 16]);
                 [block[0], block[1], block[2]]
             }

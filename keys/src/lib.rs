@@ -30,6 +30,7 @@ mod diversify;
 mod ec;
 mod intake;
 mod kcv;
+pub mod milenage;
 pub mod pboc;
 #[cfg(feature = "pkcs11")]
 pub mod pkcs11;

@@ -13,6 +13,7 @@
 //! | key derived from 3DES (PBOC, EMV, VISA) | 3DES under the master key | the derived key |
 //! | key wrapped under AES or 3DES | `C_WrapKey` of a key on the token | |
 //! | PBOC cryptogram, MAC, key command; signature | 3DES under a key as it is | the key that goes to the card |
+//! | MILENAGE | nothing: refused as lacking | |
 //!
 //! A derived key that would be in memory is refused unless [`Pkcs11Options::allow_derived_keys_in_memory`] allows it; it is
 //! wiped when the request is answered. `docs/pkcs11.md` tells how to set up a token and which attributes its keys need.

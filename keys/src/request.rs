@@ -1,6 +1,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::milenage::{AuthenticationVector, GsmTriplet, KeyFile, KeyFilePart, SubscriberKeys};
 use crate::scp11::{EphemeralSeed, Scp11Answer};
 use crate::{EcCurve, EcPublicKey, KeyCheckValue, KeyError, KeyKind, KeyRef, KeySet, KeyValue, SessionKeys};
 
@@ -102,6 +103,44 @@ pub enum KeyRequest {
         /// What is signed.
         data: Vec<u8>,
     },
+    /// What a SIM has to answer to a challenge (TS 51.011 9.2.16). Answer: [`KeyAnswer::Gsm`].
+    GsmAuthentication {
+        /// The subscriber's keys.
+        keys: SubscriberKeys,
+        /// RAND.
+        rand: [u8; 16],
+    },
+    /// An authentication vector for a USIM (TS 33.102 6.3.2). Answer: [`KeyAnswer::Vector`].
+    ///
+    /// The sequence number is the caller's: a card that accepts it takes none below it any more.
+    UmtsAuthentication {
+        /// The subscriber's keys.
+        keys: SubscriberKeys,
+        /// RAND.
+        rand: [u8; 16],
+        /// SQN.
+        sqn: [u8; 6],
+        /// AMF.
+        amf: [u8; 2],
+    },
+    /// Whether an AUTS was made with these keys, and the card's sequence number in it (TS 33.102 6.3.5). Answer:
+    /// [`KeyAnswer::Resynchronization`].
+    Resynchronization {
+        /// The subscriber's keys.
+        keys: SubscriberKeys,
+        /// RAND that the card answered with AUTS.
+        rand: [u8; 16],
+        /// AUTS.
+        auts: [u8; 14],
+    },
+    /// The content of a card's key file, plain: no SIM takes its keys otherwise, except by secure messaging around the command. Only
+    /// keys of MILENAGE leave a service in this way. Answer: [`KeyAnswer::KeyFile`].
+    KeyFile {
+        /// The subscriber's keys.
+        keys: SubscriberKeys,
+        /// What the file holds, in order.
+        parts: Vec<KeyFilePart>,
+    },
 }
 
 /// Inputs of a pseudo-random card challenge of SCP03 (Amd D 6.2.2.1).
@@ -150,6 +189,14 @@ pub enum KeyAnswer {
     Mac([u8; 4]),
     /// A token, receipt or DAP signature.
     Signature(Vec<u8>),
+    /// What a SIM has to answer.
+    Gsm(GsmTriplet),
+    /// An authentication vector.
+    Vector(AuthenticationVector),
+    /// The card's sequence number; `None` when the AUTS was made with other keys.
+    Resynchronization(Option<[u8; 6]>),
+    /// The content of a key file.
+    KeyFile(KeyFile),
 }
 
 /// Session keys and, where asked for, the card challenge that the card should have given.
@@ -229,4 +276,12 @@ into! {
     into_mac: Mac -> [u8; 4];
     /// The token, receipt or DAP signature.
     into_signature: Signature -> Vec<u8>;
+    /// What a SIM has to answer.
+    into_gsm: Gsm -> GsmTriplet;
+    /// The authentication vector.
+    into_vector: Vector -> AuthenticationVector;
+    /// The card's sequence number.
+    into_resynchronization: Resynchronization -> Option<[u8; 6]>;
+    /// The content of the key file.
+    into_key_file: KeyFile -> KeyFile;
 }

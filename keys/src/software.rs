@@ -1,7 +1,13 @@
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::fmt;
 
+use zeroize::Zeroizing;
+
+use crate::milenage::{
+    KeyFile, KeyFilePart, Milenage, MilenageKey, Op, Opc, OperatorKey, SubscriberKey, SubscriberKeys,
+};
 use crate::request::{EncipheredKeyCommand, KeyAnswer, KeyEncryptionKey, KeyRequest, SessionAnswer, WrappedKey};
 use crate::{
     KeyCheckValue, KeyError, KeyKind, KeyRef, KeyService, KeyValue, ec, pboc, scp01, scp02, scp03, scp11, signature,
@@ -52,6 +58,53 @@ impl SoftwareKeys {
             (actual, value) if actual == kind => Ok(value),
             (actual, _) => Err(KeyError::Kind { key: reference.name().to_string(), expected: kind, actual }),
         }
+    }
+
+    fn subscriber(&self, keys: &SubscriberKeys) -> Result<Subscriber, KeyError> {
+        let key = |kind, reference: &KeyRef| self.key_of(KeyKind::Milenage(kind), reference);
+        let k = SubscriberKey::of(&key(MilenageKey::K, &keys.k)?)?;
+        let (op, opc) = match &keys.operator {
+            OperatorKey::Op(reference) => {
+                let op = Op::of(&key(MilenageKey::Op, reference)?)?;
+                let opc = Opc::derive(&k, &op)?;
+                (Some(op), opc)
+            }
+            OperatorKey::Opc(reference) => (None, Opc::of(&key(MilenageKey::Opc, reference)?)?),
+        };
+        Ok(Subscriber { k, op, opc })
+    }
+}
+
+/// The secrets of one subscriber, as far as they are known.
+struct Subscriber {
+    k: SubscriberKey,
+    op: Option<Op>,
+    opc: Opc,
+}
+
+impl Subscriber {
+    fn milenage(&self) -> Result<Milenage, KeyError> {
+        Milenage::new(&self.k, &self.opc)
+    }
+
+    fn key_file(&self, parts: &[KeyFilePart]) -> Result<KeyFile, KeyError> {
+        // Made once in its whole length: growing would leave copies behind.
+        let length = parts.iter().map(|part| if let KeyFilePart::Bytes(bytes) = part { bytes.len() } else { 16 }).sum();
+        let mut content = Zeroizing::new(Vec::with_capacity(length));
+        for part in parts {
+            content.extend_from_slice(match part {
+                KeyFilePart::Bytes(bytes) => bytes,
+                KeyFilePart::K => self.k.expose_bytes(),
+                KeyFilePart::Opc => self.opc.expose_bytes(),
+                KeyFilePart::Op => match &self.op {
+                    Some(op) => op.expose_bytes(),
+                    None => return Err(KeyError::Lacks { what: "OP: of this subscriber only OPc is known".into() }),
+                },
+            });
+        }
+        let check_value = |bytes: &[u8; 16]| KeyCheckValue::of(KeyKind::Aes, &KeyValue::new(bytes)?);
+        let check_values = [check_value(self.k.expose_bytes())?, check_value(self.opc.expose_bytes())?];
+        Ok(KeyFile::new(content, check_values))
     }
 }
 
@@ -105,6 +158,9 @@ impl KeyService for SoftwareKeys {
             }
             KeyRequest::Wrap { key, under } => {
                 let (kind, value) = self.key(key)?;
+                if let KeyKind::Milenage(_) = kind {
+                    return Err(KeyError::Unsupported);
+                }
                 // Before anything is enciphered: a private key has no check value here.
                 let kcv = KeyCheckValue::of(kind, &value)?;
                 let cipher = match under {
@@ -114,7 +170,7 @@ impl KeyService for SoftwareKeys {
                     KeyEncryptionKey::Static(dek) => match self.key(dek)? {
                         (KeyKind::Tdes, dek) => scp02::encipher_key(&dek, &value)?,
                         (KeyKind::Aes, dek) => scp03::encipher_key(&dek, &value)?,
-                        (KeyKind::Ec(_), _) => return Err(KeyError::Unsupported),
+                        (KeyKind::Ec(_) | KeyKind::Milenage(_), _) => return Err(KeyError::Unsupported),
                     },
                 };
                 Ok(KeyAnswer::Wrapped(WrappedKey { kind, length: value.len(), cipher, kcv }))
@@ -138,6 +194,16 @@ impl KeyService for SoftwareKeys {
                 let (kind, key) = self.key(key)?;
                 Ok(KeyAnswer::Signature(signature::mac(kind, &key, data)?))
             }
+            KeyRequest::GsmAuthentication { keys, rand } => {
+                Ok(KeyAnswer::Gsm(self.subscriber(keys)?.milenage()?.triplet(rand)?))
+            }
+            KeyRequest::UmtsAuthentication { keys, rand, sqn, amf } => {
+                Ok(KeyAnswer::Vector(self.subscriber(keys)?.milenage()?.vector(rand, sqn, amf)?))
+            }
+            KeyRequest::Resynchronization { keys, rand, auts } => {
+                Ok(KeyAnswer::Resynchronization(self.subscriber(keys)?.milenage()?.resynchronize(rand, auts)))
+            }
+            KeyRequest::KeyFile { keys, parts } => Ok(KeyAnswer::KeyFile(self.subscriber(keys)?.key_file(parts)?)),
         }
     }
 }

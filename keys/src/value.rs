@@ -4,6 +4,7 @@ use core::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use crate::milenage::MilenageKey;
 use crate::{EcCurve, KeyError};
 
 /// Which algorithm a key is for.
@@ -16,6 +17,8 @@ pub enum KeyKind {
     Aes,
     /// A private key of an elliptic curve, as long as its order.
     Ec(EcCurve),
+    /// A secret of MILENAGE, 16 bytes.
+    Milenage(MilenageKey),
 }
 
 impl KeyKind {
@@ -25,6 +28,7 @@ impl KeyKind {
             Self::Tdes => matches!(actual, 8 | 16),
             Self::Aes => matches!(actual, 16 | 24 | 32),
             Self::Ec(curve) => actual == curve.field_len(),
+            Self::Milenage(_) => actual == 16,
         };
         if fits { Ok(()) } else { Err(KeyError::Length { actual }) }
     }
@@ -36,6 +40,7 @@ impl fmt::Display for KeyKind {
             Self::Tdes => f.write_str("DES"),
             Self::Aes => f.write_str("AES"),
             Self::Ec(curve) => write!(f, "EC {curve}"),
+            Self::Milenage(key) => write!(f, "MILENAGE {key}"),
         }
     }
 }

@@ -81,7 +81,7 @@ pub(super) fn answer(token: &Token, options: &Pkcs11Options, request: &KeyReques
                     let mode = match dek.kind() {
                         KeyKind::Tdes => Mode::TdesEcb,
                         KeyKind::Aes => Mode::AesCbc,
-                        KeyKind::Ec(_) => return Err(KeyError::Unsupported),
+                        KeyKind::Ec(_) | KeyKind::Milenage(_) => return Err(KeyError::Unsupported),
                     };
                     (dek, mode)
                 }
@@ -120,8 +120,14 @@ pub(super) fn answer(token: &Token, options: &Pkcs11Options, request: &KeyReques
             Ok(KeyAnswer::Signature(match key.kind() {
                 KeyKind::Tdes => key.retail_mac(&[0; 8], data)?.to_vec(),
                 KeyKind::Aes => key.cmac(&[data])?.to_vec(),
-                KeyKind::Ec(_) => return Err(KeyError::Unsupported),
+                KeyKind::Ec(_) | KeyKind::Milenage(_) => return Err(KeyError::Unsupported),
             }))
+        }
+        KeyRequest::GsmAuthentication { .. }
+        | KeyRequest::UmtsAuthentication { .. }
+        | KeyRequest::Resynchronization { .. }
+        | KeyRequest::KeyFile { .. } => {
+            Err(KeyError::Lacks { what: "MILENAGE: PKCS#11 has no mechanism for it and OPc is no key there".into() })
         }
     }
 }

@@ -167,7 +167,7 @@ impl<'t> Material<'t> {
         let block = match object.shape.kind {
             KeyKind::Tdes => self.token.encrypt(&Mechanism::Des3Ecb, object, &[0; 8])?,
             KeyKind::Aes => self.token.encrypt(&Mechanism::AesEcb, object, &[1; 16])?,
-            KeyKind::Ec(_) => return Err(KeyError::Unsupported),
+            KeyKind::Ec(_) | KeyKind::Milenage(_) => return Err(KeyError::Unsupported),
         };
         Ok(KeyCheckValue([block[0], block[1], block[2]]))
     }

@@ -50,6 +50,7 @@ impl Shape {
             KeyKind::Tdes => KeyType::DES2,
             KeyKind::Aes => KeyType::AES,
             KeyKind::Ec(_) => KeyType::EC,
+            KeyKind::Milenage(_) => KeyType::GENERIC_SECRET,
         };
         Self { name: name.into(), kind, length, key_type }
     }
