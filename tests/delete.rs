@@ -2,7 +2,7 @@
 
 mod support;
 
-use cardwright::apdu::{Aid, StatusWord};
+use cardwright::apdu::{Aid, StatusWord, Transport, TransportError};
 use cardwright::issuance::remote::{self, DeleteOrder, IssueError, Kind, Outcome, Report};
 use cardwright::issuance::store::MemoryStore;
 use cardwright_sim::{Fault, Faults, JavaCard, LogEntry, SecureChannelProtocol, SimReader};
@@ -147,6 +147,98 @@ fn number_of_delete(what: Aid) -> u64 {
     let (card, mut store) = issued(SCP03);
     let (_, mut reader) = delete(what, true, card, &mut store, Faults::none());
     1 + command_names(&reader.take_log()).iter().position(|name| *name == "DELETE").unwrap() as u64
+}
+
+/// A card that does not list these parts of its registry.
+struct Unlisted {
+    reader: SimReader,
+    parts: &'static [u8],
+}
+
+impl Transport for Unlisted {
+    fn transmit(&mut self, command: &[u8], response: &mut Vec<u8>) -> Result<(), TransportError> {
+        self.reader.transmit(command, response)?;
+        if command[1] == 0xF2 && self.parts.contains(&command[2]) {
+            *response = vec![0x6A, 0x86];
+        }
+        Ok(())
+    }
+
+    fn reset(&mut self) -> Result<Vec<u8>, TransportError> {
+        self.reader.reset()
+    }
+}
+
+fn delete_unlisted(
+    aid: Aid,
+    force: bool,
+    card: JavaCard,
+    store: &mut MemoryStore,
+    parts: &'static [u8],
+) -> (Deleted, SimReader) {
+    let mut card = Unlisted { reader: SimReader::new(card), parts };
+    let outcome = drive(remote::delete(DeleteOrder { aid, force, access: order(300) }), &mut card, store);
+    (outcome, card.reader)
+}
+
+const UNLISTED: [&[u8]; 3] = [&[0x40, 0x10, 0x20], &[0x40], &[0x10, 0x20]];
+
+/// The deletion was lost before it was executed; the card that does not list it has it still.
+#[test]
+fn a_lost_deletion_is_not_taken_for_done_on_a_card_that_does_not_list() {
+    for (what, parts) in [(instance(), UNLISTED[0]), (instance(), UNLISTED[1]), (package(), UNLISTED[2])] {
+        let (card, mut store) = issued(SCP03);
+        let n = number_of_delete(what);
+        let (_, reader) = delete(what, true, card, &mut store, Faults::none().at(n, Fault::CutBefore));
+        let (unlisted, mut reader) = delete_unlisted(what, false, reader.card().twin(), &mut store, parts);
+        assert!(matches!(unlisted, Err(IssueError::NotListed { .. })), "{what} {parts:02X?}: {unlisted:?}");
+        assert!(!command_names(&reader.take_log()).contains(&"DELETE"));
+        assert!(is_on(reader.card(), what));
+        let (refused, reader) = issue(&order(300), reader.card().twin(), &mut store, Faults::none());
+        assert!(matches!(refused, Err(IssueError::OpenDeletion { .. })), "the deletion is still open: {refused:?}");
+        let (finished, reader) = delete(what, true, reader.card().twin(), &mut store, Faults::none());
+        assert!(is_complete(&finished), "{finished:?}");
+        assert!(!is_on(reader.card(), what));
+    }
+}
+
+#[test]
+fn with_force_delete_itself_tells_whether_the_object_is_there() {
+    for fault in [Fault::CutBefore, Fault::CutAfter] {
+        let (card, mut store) = issued(SCP03);
+        let n = number_of_delete(instance());
+        let (_, reader) = delete(instance(), true, card, &mut store, Faults::none().at(n, fault));
+        let (asked, mut reader) = delete_unlisted(instance(), true, reader.card().twin(), &mut store, UNLISTED[0]);
+        assert!(is_complete(&asked), "{asked:?}");
+        let names = command_names(&reader.take_log());
+        assert_eq!(names.iter().filter(|name| **name == "DELETE").count(), 1);
+        assert!(!is_on(reader.card(), instance()));
+        let (issued, _) = issue(&order(300), reader.card().twin(), &mut store, Faults::none());
+        assert!(is_complete(&issued), "{issued:?}");
+    }
+}
+
+#[test]
+fn without_a_lost_attempt_a_card_that_does_not_list_is_not_called_empty() {
+    let stranger = aid("A000000999");
+    let (card, mut store) = issued(SCP03);
+    for (what, parts) in [(instance(), UNLISTED[0]), (stranger, UNLISTED[1]), (package(), UNLISTED[2])] {
+        let (outcome, mut reader) = delete_unlisted(what, false, card.twin(), &mut store, parts);
+        assert!(matches!(outcome, Err(IssueError::NotListed { .. })), "{what} {parts:02X?}: {outcome:?}");
+        assert!(!command_names(&reader.take_log()).contains(&"DELETE"));
+    }
+    let (outcome, _) = delete_unlisted(stranger, true, card.twin(), &mut store, UNLISTED[0]);
+    assert!(matches!(outcome, Err(IssueError::NotOnCard { aid }) if aid == stranger), "{outcome:?}");
+    let domain = card.isd_aid();
+    let (outcome, _) = delete_unlisted(domain, true, card.twin(), &mut store, &[0x80, 0x40, 0x10, 0x20]);
+    assert!(matches!(outcome, Err(IssueError::IssuerSecurityDomain { .. })), "{outcome:?}");
+    // What depends on a load file is the card's to say: without a listing nothing is deleted along with it.
+    let (outcome, reader) = delete_unlisted(package(), true, card.twin(), &mut store, UNLISTED[2]);
+    assert!(matches!(outcome, Err(IssueError::Gp(_))), "{outcome:?}");
+    assert!(is_on(reader.card(), package()) && is_on(reader.card(), instance()));
+    let (outcome, reader) = delete_unlisted(instance(), true, card, &mut store, UNLISTED[0]);
+    assert!(is_complete(&outcome), "{outcome:?}");
+    assert!(!is_on(reader.card(), instance()) && is_on(reader.card(), package()));
 }
 
 /// A plain issue does not undo a deletion of which nobody knows yet whether it was executed.

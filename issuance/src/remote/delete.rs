@@ -1,4 +1,5 @@
 use cardwright_apdu::Aid;
+use cardwright_gp::SecureChannel;
 use cardwright_gp::procedure;
 use cardwright_gp::registry::{LifeCycle, Registry};
 use sha2::{Digest, Sha256};
@@ -30,6 +31,10 @@ pub struct DeleteOrder {
 /// What is not on the card and was deleted before, as the record knows, ends complete with nothing changed. An attempt
 /// whose outcome is not known is settled by the listing first: so a deletion that is not wanted any more ends with its
 /// guard, and the card can be issued to again.
+///
+/// Absence from a listing that the card does not give, or not whole, proves nothing: [`IssueError::NotListed`], and the step stays
+/// as it was. With `force` DELETE itself is the question then: it is sent, again where an attempt was lost, for this object alone, and
+/// the card's answer settles the step.
 #[must_use]
 pub fn delete(order: DeleteOrder) -> Conversation<Result<Outcome<Report>, IssueError>> {
     Conversation::new(|mut port| async move {
@@ -53,10 +58,10 @@ async fn run(port: &mut IssuancePort, order: &DeleteOrder) -> Result<Report, Sto
     let there = registry.entries.iter().any(|entry| entry.aid == aid);
     let step = job.step(steps::DELETE);
     let gone = registry.dependants(&aid);
+    if (there || order.force) && domain.facts.domain == Some(aid) {
+        return Err(IssueError::IssuerSecurityDomain { aid }.into());
+    }
     if there {
-        if domain.facts.domain == Some(aid) {
-            return Err(IssueError::IssuerSecurityDomain { aid }.into());
-        }
         if step.is_done() {
             // It came back, or the card only said that it was deleted.
             let _durable = job.record(port, &[Event::Gone]).await?;
@@ -65,11 +70,15 @@ async fn run(port: &mut IssuancePort, order: &DeleteOrder) -> Result<Report, Sto
         }
         check(&registry, &aid, &gone, order.force)?;
         port.tell(Notice::Stage("deleting"));
-        let input = Sha256::digest(aid.as_bytes()).into();
-        let permit = job.begin(port, steps::DELETE, Intent::new(IdempotencyClass::Compare, input)).await?;
+        let permit = job.begin(port, steps::DELETE, intent(&aid)).await?;
         let result = procedure::delete(port, channel, &aid, !gone.is_empty()).await;
         job.settle(port, permit, outcome_of(&result)).await?;
         result?;
+    } else if let (Some(what), false) = (untold(&registry), step.is_done()) {
+        if !order.force {
+            return Err(IssueError::NotListed { what }.into());
+        }
+        delete_unlisted(port, channel, &mut job, &aid).await?;
     } else if step.is_in_doubt() {
         job.resolve(port, steps::DELETE, StepEvent::Succeeded { proof: Proof::Probe }).await?;
     } else if job.state().deleted {
@@ -93,6 +102,51 @@ async fn run(port: &mut IssuancePort, order: &DeleteOrder) -> Result<Report, Sto
 
     let (protocol, kvn) = (session.opened.protocol.name(), session.opened.kvn);
     Ok(Report { card: domain.facts, before, after, protocol, kvn, changed: true })
+}
+
+fn intent(aid: &Aid) -> Intent {
+    Intent::new(IdempotencyClass::Compare, Sha256::digest(aid.as_bytes()).into())
+}
+
+/// What the card does not list. An AID that is not among its applications may be that of a load file, and the reverse.
+fn untold(registry: &Registry) -> Option<&'static str> {
+    match (registry.tells_applications(), registry.tells_load_files()) {
+        (true, true) => None,
+        (false, _) => Some("applications"),
+        (_, false) => Some("load files"),
+    }
+}
+
+/// Deletes what the card does not list. DELETE of what is gone is answered so and changes nothing: where an attempt was lost, it is the
+/// look at the card.
+async fn delete_unlisted(
+    port: &mut IssuancePort,
+    channel: &mut SecureChannel,
+    job: &mut Job,
+    aid: &Aid,
+) -> Result<(), Stop> {
+    port.tell(Notice::Stage("deleting what the card does not list"));
+    if job.step(steps::DELETE).is_in_doubt() {
+        let deleted = procedure::delete(port, channel, aid, false).await;
+        match outcome_of(&deleted) {
+            StepEvent::Succeeded { .. } => {
+                job.resolve(port, steps::DELETE, StepEvent::Succeeded { proof: Proof::Probe }).await?;
+            }
+            StepEvent::Failed { sw } => job.resolve(port, steps::DELETE, StepEvent::Failed { sw }).await?,
+            // Still not known.
+            _ => {}
+        }
+        deleted?;
+        return Ok(());
+    }
+    let permit = job.begin(port, steps::DELETE, intent(aid)).await?;
+    let deleted = procedure::delete(port, channel, aid, false).await;
+    let outcome = match deleted {
+        Ok(false) => StepEvent::Failed { sw: None },
+        _ => outcome_of(&deleted),
+    };
+    job.settle(port, permit, outcome).await?;
+    if deleted? { Ok(()) } else { Err(IssueError::NotOnCard { aid: *aid }.into()) }
 }
 
 fn check(registry: &Registry, aid: &Aid, dependants: &[Aid], force: bool) -> Result<(), IssueError> {
