@@ -27,9 +27,9 @@ use alloc::vec::Vec;
 use core::future::{Future, ready};
 use core::time::Duration;
 
-use cardwright_apdu::{CardPort, CommandApdu, Instruction, Ne, ResponseApdu, StatusWord, TransportError};
+use cardwright_apdu::{CardPort, Class, CommandApdu, Instruction, Ne, ResponseApdu, StatusWord, TransportError};
 
-use crate::channel::Protocol;
+use crate::channel::{HostChallenge, InitializeUpdate, Protocol};
 use crate::{ChannelError, SecureChannel, SecurityLevel, command};
 
 /// One command of a plan.
@@ -93,7 +93,9 @@ impl Plan {
         self.add(&command::select(None), 2 + 20);
         self.protocol = Some((protocol, level));
         if protocol.number() == 0x11 {
-            let authenticate = CommandApdu::new(0x80, 0x88, 0, 0x13).with_data([0; 15 + 68]).with_ne(Ne::MAX_SHORT);
+            let authenticate = CommandApdu::new(Class::GP, Instruction::INTERNAL_AUTHENTICATE, 0, 0x13)
+                .with_data([0; 15 + 68])
+                .with_ne(Ne::MAX_SHORT);
             self.add(&authenticate, 68 + 18 + 2);
             return Ok(channel);
         }
@@ -101,9 +103,11 @@ impl Plan {
             Protocol::Scp01 | Protocol::Scp02 => 28,
             _ => 16 + 2 * size,
         };
-        let update = CommandApdu::new(0x80, 0x50, 0, 0).with_data(&[0; 16][..size]).with_ne(Ne::MAX_SHORT);
-        self.add(&update, answer + 2);
-        let authenticate = CommandApdu::new(0x84, 0x82, level.bits(), 0).with_data(&[0; 32][..2 * size]);
+        let challenge = if size == 16 { HostChallenge::from([0; 16]) } else { [0; 8].into() };
+        self.add(&InitializeUpdate::new(0, challenge).1, answer + 2);
+        // Cryptogram and MAC, of which a plan has neither.
+        let authenticate = CommandApdu::new(Class::GP.secured(), Instruction::EXTERNAL_AUTHENTICATE, level.bits(), 0)
+            .with_data(&[0; 32][..2 * size]);
         self.add(&authenticate, 2);
         Ok(channel)
     }

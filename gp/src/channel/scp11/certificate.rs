@@ -1,8 +1,9 @@
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::Range;
 
 use cardwright_apdu::tlv::{Reader, Tag, TlvError};
-use cardwright_keys::EcPublicKey;
+use cardwright_keys::{EcPublicKey, EcdsaSignature, SignatureHash};
 use thiserror::Error;
 
 use super::{CERTIFICATE_STORE, GpCertificate, X509Certificate};
@@ -127,18 +128,31 @@ impl Certificate {
     /// The public key that it certifies.
     #[must_use]
     pub fn public_key(&self) -> &EcPublicKey {
-        match self {
-            Self::Gp(certificate) => certificate.public_key(),
-            Self::X509(certificate) => certificate.public_key(),
-        }
+        &self.signed().key
+    }
+
+    /// Who signed it: an identifier (tag 42), or a name in DER.
+    #[must_use]
+    pub fn issuer(&self) -> &[u8] {
+        &self.signed().issuer
+    }
+
+    /// Whose key it certifies: an identifier (tag 5F20), or a name in DER.
+    #[must_use]
+    pub fn subject(&self) -> &[u8] {
+        &self.signed().subject
     }
 
     /// The bytes, as they were read.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
+        &self.signed().bytes
+    }
+
+    fn signed(&self) -> &Signed {
         match self {
-            Self::Gp(certificate) => certificate.as_bytes(),
-            Self::X509(certificate) => certificate.as_bytes(),
+            Self::Gp(certificate) => &certificate.signed,
+            Self::X509(certificate) => &certificate.signed,
         }
     }
 
@@ -150,20 +164,6 @@ impl Certificate {
         match self {
             Self::Gp(certificate) => certificate.verify_signature(issuer),
             Self::X509(certificate) => certificate.verify_signature(issuer),
-        }
-    }
-
-    fn issuer(&self) -> &[u8] {
-        match self {
-            Self::Gp(certificate) => certificate.issuer(),
-            Self::X509(certificate) => certificate.issuer(),
-        }
-    }
-
-    fn subject(&self) -> &[u8] {
-        match self {
-            Self::Gp(certificate) => certificate.subject(),
-            Self::X509(certificate) => certificate.subject(),
         }
     }
 
@@ -185,6 +185,29 @@ impl Certificate {
             Self::X509(certificate) => certificate.is_valid_on(date),
         };
         if is_valid { Ok(()) } else { Err(CertificateFault::NotValid { date }) }
+    }
+}
+
+/// What a certificate of either format has, and where in its bytes the signed part lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Signed {
+    pub(super) bytes: Vec<u8>,
+    pub(super) range: Range<usize>,
+    pub(super) issuer: Vec<u8>,
+    pub(super) subject: Vec<u8>,
+    pub(super) key: EcPublicKey,
+    pub(super) signature: Vec<u8>,
+}
+
+impl Signed {
+    pub(super) fn verify(
+        &self,
+        issuer: &EcPublicKey,
+        hash: SignatureHash,
+        signature: EcdsaSignature<'_>,
+    ) -> Result<(), CertificateFault> {
+        let signed = &self.bytes[self.range.clone()];
+        issuer.verify(hash, signed, signature).map_err(|_| CertificateFault::Signature)
     }
 }
 

@@ -3,7 +3,7 @@ use alloc::vec::Vec;
 use cardwright_apdu::tlv::{DataObject, Reader, Tag};
 use cardwright_keys::{EcCurve, EcPublicKey, EcdsaSignature, SignatureHash};
 
-use super::certificate::Usage;
+use super::certificate::{Signed, Usage};
 use super::{CertificateFault, Date};
 
 /// A certificate of GlobalPlatform's format (tag 7F21).
@@ -23,16 +23,10 @@ use super::{CertificateFault, Date};
 /// signatures. Both codings are accepted. Dates in another form than BCD cannot be checked, and fail where they have to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GpCertificate {
-    bytes: Vec<u8>,
-    /// What is signed.
-    signed: core::ops::Range<usize>,
-    issuer: Vec<u8>,
-    subject: Vec<u8>,
+    pub(super) signed: Signed,
     usage: [u8; 2],
     first_day: Option<Vec<u8>>,
     last_day: Vec<u8>,
-    key: EcPublicKey,
-    signature: Vec<u8>,
 }
 
 const SERIAL: Tag = Tag(0x93);
@@ -86,54 +80,27 @@ impl GpCertificate {
             _ => return Err(format("the key usage (95)")),
         };
         let start = bytes.len() - outer.value.len();
-        Ok(Self {
-            signed: start..signature.offset,
+        let signed = Signed {
+            range: start..signature.offset,
             issuer: find(ISSUER, "the issuer (42)")?.to_vec(),
             subject: find(SUBJECT, "the subject (5F20)")?.to_vec(),
-            usage,
-            first_day: find(FIRST_DAY, "").ok().map(<[u8]>::to_vec),
-            last_day: find(LAST_DAY, "the last day (5F24)")?.to_vec(),
             key: public_key(find(PUBLIC_KEY, "the public key (7F49)")?)?,
             signature: signature.value.to_vec(),
             bytes: bytes.to_vec(),
-        })
-    }
-
-    /// The public key that it certifies.
-    #[must_use]
-    pub fn public_key(&self) -> &EcPublicKey {
-        &self.key
-    }
-
-    /// Identifier of the CA that signed it (tag 42).
-    #[must_use]
-    pub fn issuer(&self) -> &[u8] {
-        &self.issuer
-    }
-
-    /// Identifier of the subject (tag 5F20).
-    #[must_use]
-    pub fn subject(&self) -> &[u8] {
-        &self.subject
-    }
-
-    /// The bytes, as they were read.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+        };
+        let first_day = find(FIRST_DAY, "").ok().map(<[u8]>::to_vec);
+        Ok(Self { signed, usage, first_day, last_day: find(LAST_DAY, "the last day (5F24)")?.to_vec() })
     }
 
     pub(super) fn verify_signature(&self, issuer: &EcPublicKey) -> Result<(), CertificateFault> {
-        let curve = issuer.curve();
+        let (curve, signature) = (issuer.curve(), &self.signed.signature);
         // GPCS 2.3.1 table B-3.
         let hash = if curve.field_len() < 48 { SignatureHash::Sha256 } else { SignatureHash::Sha384 };
-        let signature = if self.signature.len() == 2 * curve.field_len() {
-            EcdsaSignature::Plain(&self.signature)
-        } else {
-            EcdsaSignature::Der(&self.signature)
+        let signature = match signature.len() == 2 * curve.field_len() {
+            true => EcdsaSignature::Plain(signature),
+            false => EcdsaSignature::Der(signature),
         };
-        let signed = &self.bytes[self.signed.clone()];
-        issuer.verify(hash, signed, signature).map_err(|_| CertificateFault::Signature)
+        self.signed.verify(issuer, hash, signature)
     }
 
     pub(super) fn is_for(&self, usage: Usage) -> bool {

@@ -1,4 +1,3 @@
-use alloc::vec::Vec;
 use core::ops::Range;
 
 use cardwright_apdu::tlv::Reader;
@@ -11,7 +10,7 @@ use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use x509_cert::time::Time;
 use x509_cert::{Certificate, Version};
 
-use super::certificate::Usage;
+use super::certificate::{Signed, Usage};
 use super::{CertificateFault, Date};
 
 const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
@@ -30,17 +29,12 @@ const CERTIFICATE_POLICIES: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5
 /// extension makes it unsupported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct X509Certificate {
-    bytes: Vec<u8>,
-    signed: Range<usize>,
-    issuer: Vec<u8>,
-    subject: Vec<u8>,
+    pub(super) signed: Signed,
     first_day: Date,
     last_day: Date,
     usage: Option<KeyUsage>,
     constraints: Option<BasicConstraints>,
-    key: EcPublicKey,
     hash: SignatureHash,
-    signature: Vec<u8>,
 }
 
 impl X509Certificate {
@@ -81,49 +75,21 @@ impl X509Certificate {
                 _ => {}
             }
         }
-        Ok(Self {
-            signed: signed(bytes)?,
+        let signature = whole.signature().as_bytes().ok_or(CertificateFault::Format { what: "the signature" })?;
+        let signed = Signed {
+            range: signed(bytes)?,
             issuer: tbs.issuer().to_der().map_err(malformed("the issuer"))?,
             subject: tbs.subject().to_der().map_err(malformed("the subject"))?,
-            first_day: day(&tbs.validity().not_before)?,
-            last_day: day(&tbs.validity().not_after)?,
-            usage,
-            constraints,
             key: public_key(tbs.subject_public_key_info())?,
-            hash,
-            signature: whole.signature().as_bytes().ok_or(CertificateFault::Format { what: "the signature" })?.to_vec(),
+            signature: signature.to_vec(),
             bytes: bytes.to_vec(),
-        })
-    }
-
-    /// The public key that it certifies.
-    #[must_use]
-    pub fn public_key(&self) -> &EcPublicKey {
-        &self.key
-    }
-
-    /// Name of the issuer, in DER.
-    #[must_use]
-    pub fn issuer(&self) -> &[u8] {
-        &self.issuer
-    }
-
-    /// Name of the subject, in DER.
-    #[must_use]
-    pub fn subject(&self) -> &[u8] {
-        &self.subject
-    }
-
-    /// The bytes, as they were read.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+        };
+        let (first_day, last_day) = (day(&tbs.validity().not_before)?, day(&tbs.validity().not_after)?);
+        Ok(Self { signed, first_day, last_day, usage, constraints, hash })
     }
 
     pub(super) fn verify_signature(&self, issuer: &EcPublicKey) -> Result<(), CertificateFault> {
-        let signed = &self.bytes[self.signed.clone()];
-        let signature = EcdsaSignature::Der(&self.signature);
-        issuer.verify(self.hash, signed, signature).map_err(|_| CertificateFault::Signature)
+        self.signed.verify(issuer, self.hash, EcdsaSignature::Der(&self.signed.signature))
     }
 
     /// Without a key usage any use is allowed; without basic constraints nobody may issue (RFC 5280 4.2.1.3, 4.2.1.9).
