@@ -129,7 +129,7 @@ fn issue_and_replace(token: &mut TestToken, case: &Case) {
         assert!(matches!(outcome, Ok(Outcome::Interrupted(_))), "{executed}: {outcome:?}");
         // Meanwhile the token was pulled too; the service says so once.
         token.pull();
-        let nothing = KeyRequest::Cryptogram { key: KeyRef::new("application-initial"), challenge: [0; 8] };
+        let nothing = KeyRequest::Cryptogram { key: KeyRef::new("application-initial"), challenge: vec![0; 8] };
         assert!(keys.answer(&nothing).is_err());
         let (outcome, finished, _) = run(&order, torn, &mut store, &mut keys, Faults::none());
         assert!(is_complete(&outcome), "{executed}: {outcome:?}");

@@ -1,4 +1,5 @@
 use cardwright_apdu::{CardPort, CommandApdu, ResponseApdu, StatusWord};
+use cardwright_keys::pboc::MacSuite;
 use cardwright_keys::{KeyCheckValue, KeyPort, KeyRef, KeyRequest};
 
 use crate::{Error, KeyUpdate, command};
@@ -47,7 +48,10 @@ pub async fn answer_challenge(
     kid: u8,
     challenge: [u8; 8],
 ) -> Result<(), Error> {
-    let cryptogram = keys.ask_keys(KeyRequest::Cryptogram { key: key.clone(), challenge }).await?.into_cryptogram()?;
+    let cryptogram = keys
+        .ask_keys(KeyRequest::Cryptogram { key: key.clone(), challenge: challenge.to_vec() })
+        .await?
+        .into_cryptogram()?;
     let command = command::external_authenticate(kid, cryptogram);
     let name = command.name();
     let response = send(card, command).await?;
@@ -92,8 +96,14 @@ pub async fn prepare_key_update(
 ) -> Result<PreparedKeyUpdate, Error> {
     let iv = get_challenge(card, 4).await?;
     let header = update.command_header();
-    let request =
-        KeyRequest::KeyCommand { under: master.clone(), header, key_header: update.key_header(), key: key.clone(), iv };
+    let request = KeyRequest::KeyCommand {
+        suite: MacSuite::default(),
+        under: master.clone(),
+        header,
+        key_header: update.key_header(),
+        key: key.clone(),
+        iv,
+    };
     let answer = keys.ask_keys(request).await?.into_key_command()?;
     Ok(PreparedKeyUpdate { command: command::write_key(header, &answer.data), kcv: answer.kcv })
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::{CString, c_char};
 
+use cardwright_keys::pboc::MacSuite;
 use cardwright_keys::{
     Diversification, EncipheredKeyCommand, KeyAnswer, KeyCheckValue, KeyEncryptionKey, KeyError, KeyKind, KeyPurpose,
     KeyRef, KeyRequest, KeySet, KeyValue, PseudoRandomChallenge, SessionAnswer, SessionKeys, WrappedKey,
@@ -356,12 +357,18 @@ impl RequestInC {
             KeyRequest::Wrap { key, under: KeyEncryptionKey::Static(under) } => {
                 (CW_KEYS_WRAP, vec![key, under], Vec::new())
             }
-            KeyRequest::Cryptogram { key, challenge } => (CW_KEYS_CRYPTOGRAM, vec![key], challenge.to_vec()),
-            KeyRequest::KeyCommand { under, header: of, key_header, key, iv: first } => {
+            KeyRequest::Cryptogram { key, challenge } if challenge.len() <= 8 => {
+                let mut block = challenge.clone();
+                block.resize(8, 0);
+                (CW_KEYS_CRYPTOGRAM, vec![key], block)
+            }
+            KeyRequest::KeyCommand { suite, under, header: of, key_header, key, iv: first }
+                if *suite == MacSuite::default() =>
+            {
                 (header, iv) = (*of, *first);
                 (CW_KEYS_KEY_COMMAND, vec![under, key], key_header.clone())
             }
-            KeyRequest::Mac { key, iv: first, data } => {
+            KeyRequest::Mac { suite, key, iv: first, data } if *suite == MacSuite::default() => {
                 iv = *first;
                 (CW_KEYS_MAC, vec![key], data.clone())
             }
@@ -479,12 +486,19 @@ pub(crate) unsafe fn read_request(request: *const cw_key_request) -> Result<KeyR
             let dek = unsafe { input::bytes(request.session_dek, request.session_dek_len, 32, "session_dek")? };
             KeyRequest::Wrap { key: one()?, under: KeyEncryptionKey::Session(KeyValue::new(dek)?) }
         }
-        CW_KEYS_CRYPTOGRAM => KeyRequest::Cryptogram { key: one()?, challenge: exactly(data, "data")? },
+        CW_KEYS_CRYPTOGRAM => KeyRequest::Cryptogram { key: one()?, challenge: exactly::<8>(data, "data")?.to_vec() },
         CW_KEYS_KEY_COMMAND => {
             let (under, key) = two()?;
-            KeyRequest::KeyCommand { under, header: request.header, key_header: data.to_vec(), key, iv: request.iv }
+            KeyRequest::KeyCommand {
+                suite: MacSuite::default(),
+                under,
+                header: request.header,
+                key_header: data.to_vec(),
+                key,
+                iv: request.iv,
+            }
         }
-        CW_KEYS_MAC => KeyRequest::Mac { key: one()?, iv: request.iv, data: data.to_vec() },
+        CW_KEYS_MAC => KeyRequest::Mac { suite: MacSuite::default(), key: one()?, iv: request.iv, data: data.to_vec() },
         other => return Err(Failure::value(format!("key operation {other} is not known"))),
     })
 }

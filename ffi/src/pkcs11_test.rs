@@ -74,7 +74,7 @@ fn a_handle_of_a_token_answers_all_threads() {
                 let mut software = software.clone();
                 scope.spawn(move || {
                     for n in 0..50 {
-                        let challenge = [i, n, 0, 0, 0, 0, 0, 0];
+                        let challenge = vec![i, n, 0, 0, 0, 0, 0, 0];
                         let request = KeyRequest::Cryptogram { key: KeyRef::new("des"), challenge };
                         let [theirs, ours] = [service.answer(&request), software.answer(&request)]
                             .map(|answer| answer.unwrap().into_cryptogram().unwrap());

@@ -53,6 +53,15 @@ impl Tdes {
         }
     }
 
+    /// ECB in place, backwards; the length is a multiple of 8.
+    pub fn ecb_decrypt(&self, data: &mut [u8]) {
+        let blocks = blocks::<des::Des>(data);
+        match &self.0 {
+            TdesKey::Single(des) => des.decrypt_blocks(blocks),
+            TdesKey::Two { both, .. } => both.decrypt_blocks(blocks),
+        }
+    }
+
     /// CBC in place; the length is a multiple of 8.
     pub fn cbc_encrypt(&self, iv: &[u8; 8], data: &mut [u8]) {
         match &self.0 {
@@ -132,6 +141,36 @@ impl Aes {
             AesKey::Aes192(aes) => cbc_back(&**aes, iv, data),
             AesKey::Aes256(aes) => cbc_back(&**aes, iv, data),
         }
+    }
+}
+
+/// SM4 (GB/T 32907).
+pub struct Sm4(Box<sm4::Sm4>);
+
+impl Sm4 {
+    /// Expands a key.
+    ///
+    /// # Errors
+    /// [`KeyError::Length`] for other than 16 bytes.
+    pub fn new(key: &KeyValue) -> Result<Self, KeyError> {
+        let bytes = key.expose_bytes();
+        let wrong = |_| KeyError::Length { actual: bytes.len() };
+        Ok(Self(Box::new(sm4::Sm4::new_from_slice(bytes).map_err(wrong)?)))
+    }
+
+    /// ECB in place; the length is a multiple of 16.
+    pub fn ecb_encrypt(&self, data: &mut [u8]) {
+        self.0.encrypt_blocks(blocks::<sm4::Sm4>(data));
+    }
+
+    /// ECB in place, backwards; the length is a multiple of 16.
+    pub fn ecb_decrypt(&self, data: &mut [u8]) {
+        self.0.decrypt_blocks(blocks::<sm4::Sm4>(data));
+    }
+
+    /// CBC in place; the length is a multiple of 16.
+    pub fn cbc_encrypt(&self, iv: &[u8; 16], data: &mut [u8]) {
+        cbc(&*self.0, iv, data);
     }
 }
 
@@ -231,7 +270,7 @@ macro_rules! opaque {
     };
 }
 
-opaque!(Tdes, Aes, AesCmac);
+opaque!(Tdes, Aes, Sm4, AesCmac);
 
 #[cfg(test)]
 mod tests {

@@ -2,7 +2,7 @@ use alloc::vec::Vec;
 
 use zeroize::Zeroizing;
 
-use crate::cipher::{AesCmac, Tdes};
+use crate::cipher::{AesCmac, Sm4, Tdes};
 use crate::{KeyError, KeyKind, KeyValue, Template, pboc};
 
 /// Which of the three keys of a secure channel key set; the number is the Key Identifier (GPCS 2.3.1 E.1.1, Amd D 6.1).
@@ -22,6 +22,11 @@ pub enum KeyPurpose {
 pub enum Diversification {
     /// `3DES(MK, F) ‖ 3DES(MK, not F)` (JR/T 0025).
     Pboc {
+        /// Last 8 bytes of the application serial number, or an issuer code.
+        factor: [u8; 8],
+    },
+    /// `SM4(MK, F ‖ not F)`: SM4 keys of PBOC 3.0 and transport cards.
+    PbocSm4 {
         /// Last 8 bytes of the application serial number, or an issuer code.
         factor: [u8; 8],
     },
@@ -72,6 +77,7 @@ impl Diversification {
     pub fn kind(&self) -> KeyKind {
         match self {
             Self::Pboc { .. } | Self::Emv { .. } | Self::Visa2 { .. } | Self::Visa { .. } => KeyKind::Tdes,
+            Self::PbocSm4 { .. } => KeyKind::Sm4,
             Self::Kdf3 { .. } => KeyKind::Aes,
             Self::Template { kind, .. } => *kind,
         }
@@ -89,6 +95,11 @@ impl Diversification {
                 Tdes::new(master)?.ecb_encrypt(&mut data[..]);
                 KeyValue::new(&data[..])
             }
+            Input::Sm4(data) => {
+                let mut data = Zeroizing::new(data);
+                Sm4::new(master)?.ecb_encrypt(&mut data[..]);
+                KeyValue::new(&data[..])
+            }
             Input::Aes(blocks) => {
                 let cmac = AesCmac::new(master)?;
                 join(&blocks, master.len(), |block| Ok(cmac.mac(&[block])))
@@ -103,7 +114,7 @@ impl Diversification {
             [x, &[0xF0, k], x, &[0x0F, k]].concat()
         };
         let data = match self {
-            Self::Pboc { factor } => pboc::diversification_data(factor).to_vec(),
+            Self::Pboc { factor } | Self::PbocSm4 { factor } => pboc::diversification_data(factor).to_vec(),
             Self::Emv { kdd, purpose } => pair(&kdd[4..10], purpose),
             Self::Visa2 { kdd, purpose } => pair(&[kdd[0], kdd[1], kdd[4], kdd[5], kdd[6], kdd[7]], purpose),
             Self::Visa { kdd, purpose } => pair(&[kdd[0], kdd[1], kdd[2], kdd[3], kdd[8], kdd[9]], purpose),
@@ -120,7 +131,11 @@ impl Diversification {
         };
         let actual = data.len();
         let data = data.try_into().map_err(|_| KeyError::DataLength { actual, limit: 16 })?;
-        if length == 16 { Ok(Input::Tdes(data)) } else { Err(KeyError::Length { actual: length }) }
+        match (length, self.kind()) {
+            (16, KeyKind::Sm4) => Ok(Input::Sm4(data)),
+            (16, _) => Ok(Input::Tdes(data)),
+            _ => Err(KeyError::Length { actual: length }),
+        }
     }
 }
 
@@ -128,6 +143,8 @@ impl Diversification {
 pub(crate) enum Input {
     /// 3DES in ECB mode over these two blocks is the key.
     Tdes([u8; 16]),
+    /// SM4 in ECB mode over this block is the key.
+    Sm4([u8; 16]),
     /// The CMACs over these are the key, as far as it is long.
     Aes(Vec<Vec<u8>>),
 }

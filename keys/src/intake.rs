@@ -128,8 +128,8 @@ fn check(
 }
 
 impl SoftwareKeys {
-    /// Takes the keys of a file, all or none. Its lines are `NAME KIND KEY CHECK-VALUE`: the kind is DES or AES, or K, OP or OPC of
-    /// MILENAGE; key and check value are hexadecimal, `#` begins a remark, empty lines count for nothing. Keep such a file where
+    /// Takes the keys of a file, all or none. Its lines are `NAME KIND KEY CHECK-VALUE`: the kind is DES, AES or SM4, or K, OP or OPC
+    /// of MILENAGE; key and check value are hexadecimal, `#` begins a remark, empty lines count for nothing. Keep such a file where
     /// nobody else can read it.
     ///
     /// ```
@@ -154,10 +154,11 @@ impl SoftwareKeys {
             let kind = match words.next() {
                 Some("AES") => KeyKind::Aes,
                 Some("DES") => KeyKind::Tdes,
+                Some("SM4") => KeyKind::Sm4,
                 Some("K") => KeyKind::Milenage(MilenageKey::K),
                 Some("OP") => KeyKind::Milenage(MilenageKey::Op),
                 Some("OPC") => KeyKind::Milenage(MilenageKey::Opc),
-                Some(_) => return Err(wrong("the kind is none of DES, AES, K, OP and OPC")),
+                Some(_) => return Err(wrong("the kind is none of DES, AES, SM4, K, OP and OPC")),
                 None => return Err(wrong("there is only a name")),
             };
             let value = hexadecimal(words.next().ok_or_else(|| wrong("there is no key"))?);
@@ -218,7 +219,7 @@ mod tests {
         let mut keys = SoftwareKeys::new();
         let good = alloc::format!("\n  # remark\nissuer DES {TEST} 8BAF47 # of the issuer\r\ncard AES {TEST} 504A77\n");
         keys.insert_file(&good).unwrap();
-        let request = KeyRequest::Cryptogram { key: KeyRef::new("issuer"), challenge: [0; 8] };
+        let request = KeyRequest::Cryptogram { key: KeyRef::new("issuer"), challenge: alloc::vec![0; 8] };
         assert!(keys.answer(&request).is_ok());
         let mut empty = SoftwareKeys::new();
         for (file, said) in [

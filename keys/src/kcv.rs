@@ -1,6 +1,6 @@
 use core::fmt;
 
-use crate::cipher::{Aes, Tdes};
+use crate::cipher::{Aes, Sm4, Tdes};
 use crate::{KeyError, KeyKind, KeyValue};
 
 /// Key check value: the first three bytes of an encrypted constant block. Public.
@@ -21,6 +21,11 @@ impl KeyCheckValue {
             }
             KeyKind::Aes | KeyKind::Milenage(_) => {
                 let block = Aes::new(key)?.encrypt_block(&[1; 16]);
+                [block[0], block[1], block[2]]
+            }
+            KeyKind::Sm4 => {
+                let mut block = [0; 16];
+                Sm4::new(key)?.ecb_encrypt(&mut block);
                 [block[0], block[1], block[2]]
             }
             KeyKind::Ec(_) => return Err(KeyError::Unsupported),

@@ -14,7 +14,7 @@
 //! let mut keys = SoftwareKeys::new();
 //! keys.insert("issuer", KeyKind::Tdes, &[0x11; 16])?;
 //! let card_key = KeyRef::new("issuer").diversified(Diversification::Pboc { factor: [0x22; 8] });
-//! let answer = keys.answer(&KeyRequest::Cryptogram { key: card_key, challenge: [0x33; 8] })?;
+//! let answer = keys.answer(&KeyRequest::Cryptogram { key: card_key, challenge: vec![0x33; 8] })?;
 //! assert!(answer.into_cryptogram().is_ok());
 //! # Ok::<(), cardwright_keys::KeyError>(())
 //! ```
@@ -52,7 +52,8 @@ pub use intake::{IntakeError, KeyComponent, combine};
 pub use kcv::KeyCheckValue;
 pub use reference::{KeyRef, KeySet};
 pub use request::{
-    EncipheredKeyCommand, KeyAnswer, KeyEncryptionKey, KeyRequest, PseudoRandomChallenge, SessionAnswer, WrappedKey,
+    CardData, EncipheredKeyCommand, KeyAnswer, KeyEncryptionKey, KeyRequest, PseudoRandomChallenge, SessionAnswer,
+    WrappedKey,
 };
 pub use service::{KeyError, KeyPort, KeyService};
 pub use software::SoftwareKeys;

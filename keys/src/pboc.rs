@@ -7,6 +7,10 @@ use zeroize::Zeroizing;
 use crate::cipher::Tdes;
 use crate::{KeyError, KeyValue};
 
+mod suite;
+
+pub use suite::{CardKey, MacAlgorithm, MacPadding, MacSuite};
+
 /// Diversified key (JR/T 0025; FMCOS 2.0 manual).
 ///
 /// ```text
@@ -84,14 +88,21 @@ pub fn encipher(key: &KeyValue, data: &[u8]) -> Result<Vec<u8>, KeyError> {
     Ok(block.to_vec())
 }
 
-/// `LD ‖ data ‖ 80 00 ..`
+/// `LD ‖ data ‖ 80 00 ..` in blocks of 8 bytes.
 pub(crate) fn plain_block(data: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    plain_block_of(8, data)
+}
+
+/// `LD ‖ data ‖ 80 00 ..`
+fn plain_block_of(block_len: usize, data: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     let length = u8::try_from(data.len()).map_err(|_| KeyError::DataLength { actual: data.len(), limit: 255 })?;
-    let mut block = Zeroizing::new(Vec::with_capacity(data.len() + 9));
+    let mut block = Zeroizing::new(Vec::with_capacity(data.len() + 1 + block_len));
     block.push(length);
     block.extend_from_slice(data);
-    if block.len() % 8 != 0 {
-        pad(&mut block);
+    if block.len() % block_len != 0 {
+        block.push(0x80);
+        let padded = block.len().next_multiple_of(block_len);
+        block.resize(padded, 0);
     }
     Ok(block)
 }

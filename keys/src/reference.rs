@@ -44,6 +44,7 @@ impl fmt::Display for KeyRef {
         self.steps.iter().try_for_each(|step| {
             f.write_str(match step {
                 Diversification::Pboc { .. } => " (PBOC)",
+                Diversification::PbocSm4 { .. } => " (PBOC, SM4)",
                 Diversification::Emv { .. } => " (EMV)",
                 Diversification::Visa2 { .. } => " (VISA2)",
                 Diversification::Visa { .. } => " (VISA)",

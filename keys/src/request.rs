@@ -1,7 +1,10 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
 use crate::milenage::{AuthenticationVector, GsmTriplet, KeyFile, KeyFilePart, SubscriberKeys};
+use crate::pboc::MacSuite;
 use crate::scp11::{EphemeralSeed, Scp11Answer};
 use crate::{EcCurve, EcPublicKey, KeyCheckValue, KeyError, KeyKind, KeyRef, KeySet, KeyValue, SessionKeys};
 
@@ -67,11 +70,13 @@ pub enum KeyRequest {
     Cryptogram {
         /// The card's authentication key.
         key: KeyRef,
-        /// The card's challenge; one of 4 bytes is filled up with zeros.
-        challenge: [u8; 8],
+        /// The card's challenge: 4 or 8 bytes, for an SM4 key also 16.
+        challenge: Vec<u8>,
     },
     /// A key, enciphered and with MAC, for WRITE KEY of a PBOC card. Answer: [`KeyAnswer::KeyCommand`].
     KeyCommand {
+        /// How the card computes MACs; what enciphers is the same cipher.
+        suite: MacSuite,
         /// The key that enciphers and authenticates: the card's present master key.
         under: KeyRef,
         /// CLA INS P1 P2 of the command.
@@ -85,11 +90,28 @@ pub enum KeyRequest {
     },
     /// A MAC of PBOC secure messaging. Answer: [`KeyAnswer::Mac`].
     Mac {
+        /// How the card computes MACs.
+        suite: MacSuite,
         /// The card's MAC key.
         key: KeyRef,
         /// First MAC input block: the card's challenge, filled up with zeros.
         iv: [u8; 8],
         /// Header, with an Lc that counts the MAC, and data.
+        data: Vec<u8>,
+    },
+    /// Data of a command enciphered under a card's key, `LD ‖ data ‖ 80 00 ..` in ECB mode: contents of a file, a PIN. Answer:
+    /// [`KeyAnswer::Data`].
+    Encipher {
+        /// The card's key, DES or SM4.
+        key: KeyRef,
+        /// The data.
+        data: CardData,
+    },
+    /// Data of a response deciphered, the reverse of [`KeyRequest::Encipher`]. Answer: [`KeyAnswer::Data`].
+    Decipher {
+        /// The card's key, DES or SM4.
+        key: KeyRef,
+        /// The enciphered data.
         data: Vec<u8>,
     },
     /// A token, receipt or DAP signature over whole data, by the scheme that belongs to the key (GPCS 2.3.1 table C-1). Answer:
@@ -187,6 +209,8 @@ pub enum KeyAnswer {
     KeyCommand(EncipheredKeyCommand),
     /// A MAC.
     Mac([u8; 4]),
+    /// Data enciphered, or deciphered.
+    Data(CardData),
     /// A token, receipt or DAP signature.
     Signature(Vec<u8>),
     /// What a SIM has to answer.
@@ -242,6 +266,30 @@ impl fmt::Debug for EncipheredKeyCommand {
     }
 }
 
+/// Data of a command or response. Wiped on drop, never printed.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct CardData(Vec<u8>);
+
+impl CardData {
+    /// Takes the bytes.
+    #[must_use]
+    pub fn new(data: Vec<u8>) -> Self {
+        Self(data)
+    }
+
+    /// The bytes. When they are deciphered, whoever calls this keeps them secret.
+    #[must_use]
+    pub fn expose_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for CardData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CardData({} bytes)", self.0.len())
+    }
+}
+
 macro_rules! into {
     ($($(#[$doc:meta])* $name:ident: $variant:ident -> $type:ty;)*) => {
         impl KeyAnswer {
@@ -274,6 +322,8 @@ into! {
     into_key_command: KeyCommand -> EncipheredKeyCommand;
     /// The MAC.
     into_mac: Mac -> [u8; 4];
+    /// The data enciphered, or deciphered.
+    into_data: Data -> CardData;
     /// The token, receipt or DAP signature.
     into_signature: Signature -> Vec<u8>;
     /// What a SIM has to answer.

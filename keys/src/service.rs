@@ -46,6 +46,9 @@ pub enum KeyError {
     /// A signature does not verify.
     #[error("the signature does not verify")]
     Signature,
+    /// Deciphered data have neither the length nor the padding that they tell of: another key, or damaged data.
+    #[error("the deciphered data have no right padding: another key, or damaged data")]
+    Padding,
     /// The data of a request is too long.
     #[error("{actual} bytes of data are more than the {limit} that fit")]
     DataLength {

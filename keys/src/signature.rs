@@ -13,8 +13,8 @@ use crate::{KeyError, KeyKind, KeyValue};
 /// ```
 ///
 /// # Errors
-/// [`KeyError::Length`] when no signature scheme has keys of this kind and length, [`KeyError::Unsupported`] for a private key of
-/// a curve and for MILENAGE's keys, which make no MAC.
+/// [`KeyError::Length`] when no signature scheme has keys of this kind and length, [`KeyError::Unsupported`] for an SM4 key, a
+/// private key of a curve and MILENAGE's keys, which make no MAC.
 pub fn mac(kind: KeyKind, key: &KeyValue, data: &[u8]) -> Result<Vec<u8>, KeyError> {
     match kind {
         KeyKind::Aes => Ok(AesCmac::new(key)?.mac(&[data]).to_vec()),
@@ -26,7 +26,7 @@ pub fn mac(kind: KeyKind, key: &KeyValue, data: &[u8]) -> Result<Vec<u8>, KeyErr
             padded.resize(padded.len().next_multiple_of(8), 0);
             Ok(Tdes::new(key)?.mac(&[0; 8], &mut padded).to_vec())
         }
-        KeyKind::Ec(_) | KeyKind::Milenage(_) => Err(KeyError::Unsupported),
+        KeyKind::Sm4 | KeyKind::Ec(_) | KeyKind::Milenage(_) => Err(KeyError::Unsupported),
     }
 }
 

@@ -8,9 +8,12 @@ use zeroize::Zeroizing;
 use crate::milenage::{
     KeyFile, KeyFilePart, Milenage, MilenageKey, Op, Opc, OperatorKey, SubscriberKey, SubscriberKeys,
 };
-use crate::request::{EncipheredKeyCommand, KeyAnswer, KeyEncryptionKey, KeyRequest, SessionAnswer, WrappedKey};
+use crate::pboc::CardKey;
+use crate::request::{
+    CardData, EncipheredKeyCommand, KeyAnswer, KeyEncryptionKey, KeyRequest, SessionAnswer, WrappedKey,
+};
 use crate::{
-    KeyCheckValue, KeyError, KeyKind, KeyRef, KeyService, KeyValue, ec, pboc, scp01, scp02, scp03, scp11, signature,
+    KeyCheckValue, KeyError, KeyKind, KeyRef, KeyService, KeyValue, ec, scp01, scp02, scp03, scp11, signature,
 };
 
 /// A key service in this process's memory: for development, tests and cards with published test keys.
@@ -51,6 +54,15 @@ impl SoftwareKeys {
             value = step.apply(&value)?;
         }
         Ok((*kind, value))
+    }
+
+    /// A key of a native card: DES or SM4.
+    fn card_key(&self, reference: &KeyRef) -> Result<CardKey, KeyError> {
+        let (actual, value) = self.key(reference)?;
+        match actual {
+            KeyKind::Tdes | KeyKind::Sm4 => CardKey::new(actual, &value),
+            _ => Err(KeyError::Kind { key: reference.name().to_string(), expected: KeyKind::Tdes, actual }),
+        }
     }
 
     fn key_of(&self, kind: KeyKind, reference: &KeyRef) -> Result<KeyValue, KeyError> {
@@ -158,7 +170,8 @@ impl KeyService for SoftwareKeys {
             }
             KeyRequest::Wrap { key, under } => {
                 let (kind, value) = self.key(key)?;
-                if let KeyKind::Milenage(_) = kind {
+                // GPCS has no key type for them.
+                if let KeyKind::Sm4 | KeyKind::Milenage(_) = kind {
                     return Err(KeyError::Unsupported);
                 }
                 // Before anything is enciphered: a private key has no check value here.
@@ -170,26 +183,35 @@ impl KeyService for SoftwareKeys {
                     KeyEncryptionKey::Static(dek) => match self.key(dek)? {
                         (KeyKind::Tdes, dek) => scp02::encipher_key(&dek, &value)?,
                         (KeyKind::Aes, dek) => scp03::encipher_key(&dek, &value)?,
-                        (KeyKind::Ec(_) | KeyKind::Milenage(_), _) => return Err(KeyError::Unsupported),
+                        (KeyKind::Sm4 | KeyKind::Ec(_) | KeyKind::Milenage(_), _) => return Err(KeyError::Unsupported),
                     },
                 };
                 Ok(KeyAnswer::Wrapped(WrappedKey { kind, length: value.len(), cipher, kcv }))
             }
             KeyRequest::Cryptogram { key, challenge } => {
-                Ok(KeyAnswer::Cryptogram(pboc::cryptogram(&tdes(key)?, challenge)?))
+                Ok(KeyAnswer::Cryptogram(self.card_key(key)?.cryptogram(challenge)?))
             }
-            KeyRequest::KeyCommand { under, header, key_header, key, iv } => {
-                let master = tdes(under)?;
-                let key = tdes(key)?;
+            KeyRequest::KeyCommand { suite, under, header, key_header, key, iv } => {
+                let master = self.key_of(suite.key_kind(), under)?;
+                let (kind, key) = self.key(key)?;
                 let plain = zeroize::Zeroizing::new([key_header, key.expose_bytes()].concat());
-                let mut data = pboc::encipher(&master, &plain)?;
+                let mut data = CardKey::new(suite.key_kind(), &master)?.encipher(&plain)?;
                 let lc = u8::try_from(data.len() + 4)
                     .map_err(|_| KeyError::DataLength { actual: data.len(), limit: 251 })?;
-                let mac = pboc::mac(&master, iv, &[&header[..], &[lc], &data].concat())?;
+                let mac = suite.mac(&master, iv, &[&header[..], &[lc], &data].concat())?;
                 data.extend_from_slice(&mac);
-                Ok(KeyAnswer::KeyCommand(EncipheredKeyCommand { data, kcv: KeyCheckValue::of(KeyKind::Tdes, &key)? }))
+                Ok(KeyAnswer::KeyCommand(EncipheredKeyCommand { data, kcv: KeyCheckValue::of(kind, &key)? }))
             }
-            KeyRequest::Mac { key, iv, data } => Ok(KeyAnswer::Mac(pboc::mac(&tdes(key)?, iv, data)?)),
+            KeyRequest::Mac { suite, key, iv, data } => {
+                Ok(KeyAnswer::Mac(suite.mac(&self.key_of(suite.key_kind(), key)?, iv, data)?))
+            }
+            KeyRequest::Encipher { key, data } => {
+                Ok(KeyAnswer::Data(CardData::new(self.card_key(key)?.encipher(data.expose_bytes())?)))
+            }
+            KeyRequest::Decipher { key, data } => {
+                let plain = self.card_key(key)?.decipher(data).ok_or(KeyError::Padding)?;
+                Ok(KeyAnswer::Data(CardData::new(plain.to_vec())))
+            }
             KeyRequest::Signature { key, data } => {
                 let (kind, key) = self.key(key)?;
                 Ok(KeyAnswer::Signature(signature::mac(kind, &key, data)?))

@@ -15,6 +15,8 @@ pub enum KeyKind {
     Tdes,
     /// AES with 16, 24 or 32 bytes.
     Aes,
+    /// SM4 with 16 bytes.
+    Sm4,
     /// A private key of an elliptic curve, as long as its order.
     Ec(EcCurve),
     /// A secret of MILENAGE, 16 bytes.
@@ -27,6 +29,7 @@ impl KeyKind {
         let fits = match self {
             Self::Tdes => matches!(actual, 8 | 16),
             Self::Aes => matches!(actual, 16 | 24 | 32),
+            Self::Sm4 => actual == 16,
             Self::Ec(curve) => actual == curve.field_len(),
             Self::Milenage(_) => actual == 16,
         };
@@ -39,6 +42,7 @@ impl fmt::Display for KeyKind {
         match self {
             Self::Tdes => f.write_str("DES"),
             Self::Aes => f.write_str("AES"),
+            Self::Sm4 => f.write_str("SM4"),
             Self::Ec(curve) => write!(f, "EC {curve}"),
             Self::Milenage(key) => write!(f, "MILENAGE {key}"),
         }

@@ -5,10 +5,11 @@ mod token;
 
 use std::time::{Duration, Instant};
 
+use cardwright_keys::pboc::{MacAlgorithm, MacPadding, MacSuite};
 use cardwright_keys::pkcs11::{KeyUse, Pin, Pkcs11Error, Pkcs11Keys, Pkcs11Options, TokenName};
 use cardwright_keys::scp11::EphemeralSeed;
 use cardwright_keys::{
-    Diversification, EcCurve, KeyAnswer, KeyEncryptionKey, KeyError, KeyKind, KeyPurpose, KeyRef, KeyRequest,
+    CardData, Diversification, EcCurve, KeyAnswer, KeyEncryptionKey, KeyError, KeyKind, KeyPurpose, KeyRef, KeyRequest,
     KeyService, KeySet, KeyValue, PseudoRandomChallenge, SoftwareKeys,
 };
 use cryptoki::object::{Attribute, AttributeType};
@@ -55,6 +56,7 @@ fn contents(answer: &KeyAnswer) -> String {
             format!("{} {} {more:?} {:?}", key(&keys.enc), key(&keys.mac), session.card_challenge)
         }
         KeyAnswer::Wrapped(wrapped) => format!("{wrapped:?} {}", hex::encode(&wrapped.cipher)),
+        KeyAnswer::Data(data) => hex::encode(data.expose_bytes()),
         KeyAnswer::KeyCommand(command) => format!("{command:?} {}", hex::encode(&command.data)),
         other => format!("{other:?}"),
     }
@@ -122,14 +124,26 @@ fn pboc() -> Vec<KeyRequest> {
     let mut requests = Vec::new();
     let iv = *b"\xA1\xA2\xA3\xA4\x00\x00\x00\x00";
     let new = KeyRef::new("des").diversified(Diversification::Pboc { factor: [3; 8] });
+    let suites = [MacPadding::Always, MacPadding::WhenUnaligned]
+        .map(|padding| MacSuite { algorithm: MacAlgorithm::Tdes, padding });
     for key in references(KeyKind::Tdes) {
-        requests.push(KeyRequest::Cryptogram { key: key.clone(), challenge: *b"\x01\x02\x03\x04\x00\x00\x00\x00" });
-        for length in [0, 1, 7, 8, 9, 16, 200] {
-            requests.push(KeyRequest::Mac { key: key.clone(), iv, data: (0..length).collect() });
+        requests.push(KeyRequest::Cryptogram { key: key.clone(), challenge: vec![1, 2, 3, 4, 0, 0, 0, 0] });
+        for (suite, length) in
+            suites.into_iter().flat_map(|suite| [0, 1, 7, 8, 9, 16, 200].map(|length| (suite, length)))
+        {
+            requests.push(KeyRequest::Mac { suite, key: key.clone(), iv, data: (0..length).collect() });
+            requests.push(KeyRequest::Encipher { key: key.clone(), data: CardData::new((0..length).collect()) });
         }
         for key_header in [vec![], vec![0x39, 0xF0, 0x02, 0x33, 0xFF], vec![9; 15]] {
-            let (under, key) = (key.clone(), new.clone());
-            requests.push(KeyRequest::KeyCommand { under, header: [0x84, 0xD4, 0x01, 0x00], key_header, key, iv });
+            let (suite, under, key) = (suites[1], key.clone(), new.clone());
+            requests.push(KeyRequest::KeyCommand {
+                suite,
+                under,
+                header: [0x84, 0xD4, 0x01, 0x00],
+                key_header,
+                key,
+                iv,
+            });
         }
     }
     requests
@@ -242,7 +256,15 @@ fn what_softhsm_cannot_do_has_its_name() {
             (wrap("new-des", KeyEncryptionKey::SessionCbc(dek)), "CKM_DES3_CBC"),
             (wrap("new-des", KeyEncryptionKey::Static(KeyRef::new("des"))), "CKM_DES3_ECB"),
             (wrap("new-aes-24", KeyEncryptionKey::Static(KeyRef::new("aes-16"))), "CKM_AES_CBC"),
-            (KeyRequest::Mac { key: KeyRef::new("new-pboc"), iv: [0; 8], data: vec![1; 8] }, "new-pboc/left"),
+            (
+                KeyRequest::Mac {
+                    suite: MacSuite::default(),
+                    key: KeyRef::new("new-pboc"),
+                    iv: [0; 8],
+                    data: vec![1; 8],
+                },
+                "new-pboc/left",
+            ),
         ];
         for (request, what) in cases {
             let error = keys.answer(&request).unwrap_err();
@@ -265,7 +287,7 @@ fn a_derived_key_is_in_memory_only_where_it_may_be() {
         };
         assert!(keys.answer(&session("aes-16")).is_ok());
         let pboc = KeyRef::new("pboc").diversified(Diversification::Pboc { factor: [1; 8] });
-        let cryptogram = KeyRequest::Cryptogram { key: pboc, challenge: [2; 8] };
+        let cryptogram = KeyRequest::Cryptogram { key: pboc, challenge: vec![2; 8] };
         for request in [session("aes-24"), session("aes-32"), cryptogram] {
             let error = keys.answer(&request).unwrap_err();
             assert!(matches!(&error, KeyError::Refused { reason } if reason.contains("memory")), "{error}");
@@ -278,13 +300,13 @@ fn a_derived_key_is_in_memory_only_where_it_may_be() {
 fn what_is_wrong_with_a_key_has_its_name() {
     with_token("what_is_wrong_with_a_key_has_its_name", |token| {
         let (mut keys, _) = both(token);
-        let cryptogram = |name: &str| KeyRequest::Cryptogram { key: KeyRef::new(name), challenge: [0; 8] };
+        let cryptogram = |name: &str| KeyRequest::Cryptogram { key: KeyRef::new(name), challenge: vec![0; 8] };
         let missing = KeyError::NotFound { key: "nothing".into() };
         assert_eq!(keys.answer(&cryptogram("nothing")).unwrap_err(), missing);
         let wrong = KeyError::Kind { key: "aes-16".into(), expected: KeyKind::Tdes, actual: KeyKind::Aes };
         assert_eq!(keys.answer(&cryptogram("aes-16")).unwrap_err(), wrong);
         let pboc = Diversification::Pboc { factor: [1; 8] };
-        let derived = KeyRequest::Cryptogram { key: KeyRef::new("aes-16").diversified(pboc), challenge: [0; 8] };
+        let derived = KeyRequest::Cryptogram { key: KeyRef::new("aes-16").diversified(pboc), challenge: vec![0; 8] };
         assert_eq!(keys.answer(&derived).unwrap_err(), wrong);
 
         for _ in 0..2 {
@@ -296,9 +318,15 @@ fn what_is_wrong_with_a_key_has_its_name() {
             under: KeyEncryptionKey::Static(KeyRef::new(dek)),
         };
         token.import("no-wrap", KeyKind::Aes, &[5; 16], &[Attribute::Wrap(false)]);
-        let under = KeyRef::new("pboc");
-        let command =
-            KeyRequest::KeyCommand { under, header: [0; 4], key_header: vec![], key: KeyRef::new("des"), iv: [0; 8] };
+        let (suite, under) = (MacSuite::default(), KeyRef::new("pboc"));
+        let command = KeyRequest::KeyCommand {
+            suite,
+            under,
+            header: [0; 4],
+            key_header: vec![],
+            key: KeyRef::new("des"),
+            iv: [0; 8],
+        };
         let cases = [
             (cryptogram("twice"), "2 keys have the label"),
             (cryptogram("idle"), "CKA_ENCRYPT"),
@@ -348,7 +376,7 @@ fn a_token_that_cannot_be_opened_says_why() {
 fn after_a_lost_session_the_next_request_connects_again() {
     with_token("after_a_lost_session_the_next_request_connects_again", |token| {
         let (mut keys, mut software) = both(token);
-        let request = KeyRequest::Cryptogram { key: KeyRef::new("des"), challenge: [8; 8] };
+        let request = KeyRequest::Cryptogram { key: KeyRef::new("des"), challenge: vec![8; 8] };
         let expected = contents(&software.answer(&request).unwrap());
         for _ in 0..3 {
             assert_eq!(contents(&keys.answer(&request).unwrap()), expected);
@@ -377,7 +405,7 @@ fn after_a_lost_session_the_next_request_connects_again() {
 fn a_pin_that_was_refused_is_not_tried_again() {
     with_token("a_pin_that_was_refused_is_not_tried_again", |token| {
         let (mut keys, _) = both(token);
-        let request = KeyRequest::Cryptogram { key: KeyRef::new("des"), challenge: [8; 8] };
+        let request = KeyRequest::Cryptogram { key: KeyRef::new("des"), challenge: vec![8; 8] };
         let (old, new) = (AuthPin::from(PIN), AuthPin::from("999999"));
         token.session().set_pin(&old, &new).unwrap();
         token.pull();
@@ -455,7 +483,7 @@ fn speed() {
             ("SCP02 session", KeyRequest::Scp02Session { keys: same("des"), sequence_counter: [0, 1] }),
             ("wrap, AES-128", wrap(KeyRef::new("new-aes-16"), "aes-16")),
             ("wrap, AES-128 with KDF3", wrap(derived("aes-16").enc, "aes-16")),
-            ("cryptogram", KeyRequest::Cryptogram { key: KeyRef::new("des"), challenge: [0; 8] }),
+            ("cryptogram", KeyRequest::Cryptogram { key: KeyRef::new("des"), challenge: vec![0; 8] }),
         ];
         for (name, request) in cases {
             let begun = Instant::now();

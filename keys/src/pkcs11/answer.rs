@@ -7,7 +7,10 @@ use super::material::Material;
 use super::object::{Role, Shape};
 use super::token::Token;
 use crate::diversify::KeyPurpose;
-use crate::request::{EncipheredKeyCommand, KeyAnswer, KeyEncryptionKey, KeyRequest, SessionAnswer, WrappedKey};
+use crate::pboc::{MacAlgorithm, MacPadding, MacSuite};
+use crate::request::{
+    CardData, EncipheredKeyCommand, KeyAnswer, KeyEncryptionKey, KeyRequest, SessionAnswer, WrappedKey,
+};
 use crate::{KeyError, KeyKind, KeyRef, KeyValue, SessionKeys, ec, pboc, scp01, scp02, scp03, scp11};
 
 /// Answers one request with what is on the token.
@@ -81,7 +84,7 @@ pub(super) fn answer(token: &Token, options: &Pkcs11Options, request: &KeyReques
                     let mode = match dek.kind() {
                         KeyKind::Tdes => Mode::TdesEcb,
                         KeyKind::Aes => Mode::AesCbc,
-                        KeyKind::Ec(_) | KeyKind::Milenage(_) => return Err(KeyError::Unsupported),
+                        KeyKind::Sm4 | KeyKind::Ec(_) | KeyKind::Milenage(_) => return Err(KeyError::Unsupported),
                     };
                     (dek, mode)
                 }
@@ -91,10 +94,15 @@ pub(super) fn answer(token: &Token, options: &Pkcs11Options, request: &KeyReques
             Ok(KeyAnswer::Wrapped(WrappedKey { kind, length, cipher, kcv }))
         }
         KeyRequest::Cryptogram { key, challenge } => {
-            let output = tdes(key)?.tdes_ecb(challenge)?;
+            let limit = 8;
+            let mut block = [0; 8];
+            let place = block.get_mut(..challenge.len()).filter(|place| !place.is_empty());
+            place.ok_or(KeyError::DataLength { actual: challenge.len(), limit })?.copy_from_slice(challenge);
+            let output = tdes(key)?.tdes_ecb(&block)?;
             Ok(KeyAnswer::Cryptogram(output[..].try_into().map_err(|_| KeyError::WrongAnswer)?))
         }
-        KeyRequest::KeyCommand { under, header, key_header, key, iv } => {
+        KeyRequest::KeyCommand { suite, under, header, key_header, key, iv } => {
+            check_suite(*suite)?;
             let (master, new) = (tdes(under)?, tdes(key)?);
             let Err((_, value)) = new.object() else {
                 let reason = format!(
@@ -107,20 +115,25 @@ pub(super) fn answer(token: &Token, options: &Pkcs11Options, request: &KeyReques
             let mut data = master.tdes_ecb(&pboc::plain_block(&plain)?)?.to_vec();
             let lc =
                 u8::try_from(data.len() + 4).map_err(|_| KeyError::DataLength { actual: data.len(), limit: 251 })?;
-            let mac = master.retail_mac(iv, &[&header[..], &[lc], &data].concat())?;
+            let mac = master.retail_mac(iv, suite.padding, &[&header[..], &[lc], &data].concat())?;
             data.extend_from_slice(&mac[..4]);
             Ok(KeyAnswer::KeyCommand(EncipheredKeyCommand { data, kcv: new.check_value()? }))
         }
-        KeyRequest::Mac { key, iv, data } => {
-            let mac = tdes(key)?.retail_mac(iv, data)?;
+        KeyRequest::Mac { suite, key, iv, data } => {
+            check_suite(*suite)?;
+            let mac = tdes(key)?.retail_mac(iv, suite.padding, data)?;
             Ok(KeyAnswer::Mac([mac[0], mac[1], mac[2], mac[3]]))
         }
+        KeyRequest::Encipher { key, data } => {
+            Ok(KeyAnswer::Data(CardData::new(tdes(key)?.tdes_ecb(&pboc::plain_block(data.expose_bytes())?)?.to_vec())))
+        }
+        KeyRequest::Decipher { .. } => Err(KeyError::Unsupported),
         KeyRequest::Signature { key, data } => {
             let key = Material::of(token, options, key, Role::Mac)?;
             Ok(KeyAnswer::Signature(match key.kind() {
-                KeyKind::Tdes => key.retail_mac(&[0; 8], data)?.to_vec(),
+                KeyKind::Tdes => key.retail_mac(&[0; 8], MacPadding::Always, data)?.to_vec(),
                 KeyKind::Aes => key.cmac(&[data])?.to_vec(),
-                KeyKind::Ec(_) | KeyKind::Milenage(_) => return Err(KeyError::Unsupported),
+                KeyKind::Sm4 | KeyKind::Ec(_) | KeyKind::Milenage(_) => return Err(KeyError::Unsupported),
             }))
         }
         KeyRequest::GsmAuthentication { .. }
@@ -129,6 +142,14 @@ pub(super) fn answer(token: &Token, options: &Pkcs11Options, request: &KeyReques
         | KeyRequest::KeyFile { .. } => {
             Err(KeyError::Lacks { what: "MILENAGE: PKCS#11 has no mechanism for it and OPc is no key there".into() })
         }
+    }
+}
+
+/// PKCS#11 has neither SM4 nor a key that is the exclusive or of another one's halves.
+fn check_suite(suite: MacSuite) -> Result<(), KeyError> {
+    match suite.algorithm {
+        MacAlgorithm::Tdes => Ok(()),
+        algorithm => Err(KeyError::Lacks { what: format!("the MAC algorithm {algorithm:?} of native cards") }),
     }
 }
 

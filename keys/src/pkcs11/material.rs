@@ -7,6 +7,7 @@ use super::object::{Object, Role, Temporary};
 use super::token::{Secret, Token};
 use crate::cipher::{Aes, AesCmac, Tdes, double};
 use crate::diversify::{Input, join};
+use crate::pboc::MacPadding;
 use crate::{Diversification, KeyCheckValue, KeyError, KeyKind, KeyRef, KeyValue, pboc};
 
 /// A key where it is while a request is answered.
@@ -133,12 +134,17 @@ impl<'t> Material<'t> {
         }
     }
 
-    /// The MAC of `data ‖ 80 00 ..` (ISO 9797-1 algorithm 3).
+    /// The MAC of the padded data (ISO 9797-1 algorithm 3).
     ///
     /// PKCS#11 has no such mechanism, and single DES, which it takes, is gone from tokens. Triple DES under a key whose halves are
     /// both the left half of this one is single DES: the token has to hold it as a key of its own.
-    pub(super) fn retail_mac(&self, iv: &[u8; 8], data: &[u8]) -> Result<[u8; 8], KeyError> {
-        let mut input = pboc::mac_input(data);
+    pub(super) fn retail_mac(&self, iv: &[u8; 8], padding: MacPadding, data: &[u8]) -> Result<[u8; 8], KeyError> {
+        let mut input = match padding {
+            MacPadding::WhenUnaligned if !data.is_empty() && data.len().is_multiple_of(8) => {
+                Zeroizing::new(data.to_vec())
+            }
+            _ => pboc::mac_input(data),
+        };
         if let Err((_, value)) = self.object() {
             return Ok(Tdes::new(value)?.mac(iv, &mut input));
         }
@@ -167,7 +173,7 @@ impl<'t> Material<'t> {
         let block = match object.shape.kind {
             KeyKind::Tdes => self.token.encrypt(&Mechanism::Des3Ecb, object, &[0; 8])?,
             KeyKind::Aes => self.token.encrypt(&Mechanism::AesEcb, object, &[1; 16])?,
-            KeyKind::Ec(_) | KeyKind::Milenage(_) => return Err(KeyError::Unsupported),
+            KeyKind::Sm4 | KeyKind::Ec(_) | KeyKind::Milenage(_) => return Err(KeyError::Unsupported),
         };
         Ok(KeyCheckValue([block[0], block[1], block[2]]))
     }
@@ -200,6 +206,8 @@ impl<'t> Material<'t> {
         }
         let value = match input {
             Input::Tdes(data) => KeyValue::new(&self.tdes_ecb(&data)?)?,
+            // Keys on a token are never of this kind.
+            Input::Sm4(_) => return Err(KeyError::Unsupported),
             Input::Aes(blocks) => join(&blocks, master.shape.length, |block| self.cmac(&[block]))?,
         };
         Ok(Place::Memory(self.kind(), value))

@@ -49,6 +49,8 @@ impl Shape {
         let key_type = match kind {
             KeyKind::Tdes => KeyType::DES2,
             KeyKind::Aes => KeyType::AES,
+            // PKCS#11 3.2 has no name for it; such keys stay in memory.
+            KeyKind::Sm4 => KeyType::GENERIC_SECRET,
             KeyKind::Ec(_) => KeyType::EC,
             KeyKind::Milenage(_) => KeyType::GENERIC_SECRET,
         };
