@@ -197,7 +197,7 @@ fn initialize_update_that_is_never_answered_counts_in_the_end() {
         now = reader.card().twin();
     }
     let (outcome, _) = issue(&order(500), now, &mut store, Faults::none());
-    assert!(matches!(outcome, Err(IssueError::LockedOut { failures: 0, unanswered: 8 })), "{outcome:?}");
+    assert!(matches!(outcome, Err(IssueError::LockedOut { failures: 0, unanswered: 8, .. })), "{outcome:?}");
 }
 
 #[test]

@@ -145,7 +145,7 @@ fn wrong_keys_stop_before_external_authenticate_and_are_counted() {
         now = reader.card().twin();
     }
     let (outcome, mut reader) = issue(&wrong, now, &mut store, Faults::none());
-    assert!(matches!(outcome, Err(IssueError::LockedOut { failures: 2, unanswered: 0 })), "{outcome:?}");
+    assert!(matches!(outcome, Err(IssueError::LockedOut { failures: 2, unanswered: 0, .. })), "{outcome:?}");
     assert!(!reader.take_log().iter().any(|entry| entry.command[1] == 0x50));
     let right = cardwright::issuance::remote::Order { override_lockout: true, ..order(500) };
     let (outcome, reader) = issue(&right, reader.card().twin(), &mut store, Faults::none());

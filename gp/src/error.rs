@@ -2,6 +2,8 @@ use cardwright_apdu::{ByteCount, CommandError, StatusWord, TransportError, tlv};
 use cardwright_keys::{KeyCheckValue, KeyError};
 use thiserror::Error;
 
+use crate::OpenRefusal;
+
 /// Why a GlobalPlatform operation did not succeed, by who is at fault.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -342,18 +344,15 @@ pub enum ResponseFault {
 /// What a status word means in answer to this command, where that is more than [`StatusWord::meaning`] says.
 #[must_use]
 pub fn explain(command: &str, sw: StatusWord) -> Option<&'static str> {
+    if let Some(refusal) = OpenRefusal::of(command, sw).filter(|refusal| *refusal != OpenRefusal::Rejected) {
+        return Some(refusal.words());
+    }
     let sw = sw.0;
     Some(match (command, sw) {
         ("SELECT", 0x6A82) => "no application or security domain of this AID on the card",
         ("SELECT", 0x6283) => "the card is locked: only its security domain answers",
         ("SELECT", 0x6A81 | 0x6999) => "the application is there but cannot be selected: locked or blocked",
         ("SELECT", 0x6982) => "the card refuses to select: it may be locked or terminated",
-        ("INITIALIZE UPDATE", 0x6A88) => "the card has no key set of this version",
-        ("INITIALIZE UPDATE", 0x6982) => "the card's policy refuses a session now; this says nothing about the keys",
-        ("INITIALIZE UPDATE" | "EXTERNAL AUTHENTICATE", 0x6983 | 0x6985) => {
-            "the card refuses authentication: too many failures, or a key set that is used up"
-        }
-        ("INITIALIZE UPDATE", 0x6D00 | 0x6E00) => "the selected application is no security domain",
         ("EXTERNAL AUTHENTICATE", 0x6300) => "the card rejects the host cryptogram: wrong keys",
         ("EXTERNAL AUTHENTICATE", 0x6982 | 0x6988) => "the card rejects the MAC",
         ("PERFORM SECURITY OPERATION", 0x6982 | 0x6A80) => "the card does not accept the host's certificate",

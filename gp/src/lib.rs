@@ -21,6 +21,7 @@ pub mod plan;
 mod privileges;
 pub mod procedure;
 pub mod profile;
+mod refusal;
 pub mod registry;
 mod store_data;
 
@@ -30,5 +31,6 @@ pub use error::{CardFault, ChannelError, Error, explain};
 pub use load_file::{DescriptorPolicy, LoadFile, LoadFileError};
 pub use privileges::Privileges;
 pub use profile::CardProfile;
+pub use refusal::OpenRefusal;
 pub use registry::{LifeCycle, Registry, RegistryEntry};
 pub use store_data::{DataEncryption, DataStructure, KeyGroups, KeyTemplates, StoreData};

@@ -25,9 +25,9 @@ pub use content::{
 pub use management::{
     Installed, install_with_fallback, load_and_install_combined, load_as, manage, sign, sign_load_file, verify_receipt,
 };
-pub use open::{OpenOptions, Opened, open};
+pub use open::{Initialized, OpenOptions, Opened, authenticate, initialize, open};
 pub use open_scp11::{CardKeySource, OpenedScp11, Scp11Options, open_scp11};
-pub use read::{CardData, list, read_card_data, read_registry, salvage_registry, select, select_domain};
+pub use read::{CardData, list, read_card_data, read_iccid, read_registry, salvage_registry, select, select_domain};
 
 use crate::Error;
 

@@ -85,6 +85,9 @@ pub struct CardProfile {
     pub max_command_data: Option<usize>,
     /// In which format the registry is asked for.
     pub listing: ListingFormat,
+    /// Whether the key diversification data in the answer to INITIALIZE UPDATE tells a card from all others, so that failed
+    /// authentications can be counted under it. On most cards it does, on some it is the same for a whole batch.
+    pub unique_kdd: bool,
     /// What happens when a card challenge is not the pseudo-random one that `i` promises.
     pub challenge: Option<ChallengePolicy>,
     /// Whether SCP03 works with challenges of 16 bytes, where the card recognition data does not say it.

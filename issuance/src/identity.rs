@@ -4,7 +4,8 @@ use cardwright_gp::procedure::CardData;
 
 use crate::journal::{Entity, EntityError};
 
-/// What tells a card from all others, as text: chip identity from the CPLC data, else issuer and card image number.
+/// What tells a card from all others, as text: chip identity from the CPLC data, else issuer and card image number. For the lock-out
+/// ledger also the ICCID, or key diversification data.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct CardIdentity(String);
 
@@ -13,7 +14,6 @@ impl CardIdentity {
     /// there the issuer identification number and the card image number; `None` when it has neither.
     #[must_use]
     pub fn of(data: &CardData) -> Option<Self> {
-        let digits = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>();
         if let Some(identity) = data.cplc.and_then(|cplc| cplc.identity()) {
             return Some(Self(format!("cplc-{}", digits(&identity))));
         }
@@ -23,6 +23,20 @@ impl CardIdentity {
             }
             _ => None,
         }
+    }
+
+    /// From the ICCID as EF.ICCID holds it; `None` where the file was never written.
+    #[must_use]
+    pub fn of_iccid(iccid: [u8; 10]) -> Option<Self> {
+        let is_written = iccid != [0; 10] && iccid != [0xFF; 10];
+        is_written.then(|| Self(format!("iccid-{}", digits(&iccid))))
+    }
+
+    /// From key diversification data, of a card whose profile calls it unique
+    /// ([`CardProfile::unique_kdd`](cardwright_gp::CardProfile::unique_kdd)); never all zero, nor all FF.
+    #[must_use]
+    pub fn of_kdd(kdd: [u8; 10]) -> Option<Self> {
+        (kdd != [0; 10] && kdd != [0xFF; 10]).then(|| Self(format!("kdd-{}", digits(&kdd))))
     }
 
     /// The text.
@@ -58,4 +72,8 @@ impl fmt::Debug for CardIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "CardIdentity({})", self.0)
     }
+}
+
+fn digits(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02X}")).collect()
 }

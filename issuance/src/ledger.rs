@@ -5,7 +5,7 @@ pub const MAX_KEY_FAILURES: u32 = 2;
 /// After this many attempts in a row that the card never answered the next one needs an override: a card may count them.
 pub const MAX_UNANSWERED: u32 = 8;
 
-/// Lock-out ledger of one card: attempts to open a secure channel in a row.
+/// Lock-out ledger of one card: attempts to open a secure channel in a row. [`crate::lockout`] says how the card is known.
 ///
 /// | event | failures | unanswered |
 /// |---|---|---|

@@ -6,12 +6,14 @@
 //!
 //! A machine is an `async fn` that asks for everything it needs ([`Ask`]): a command carried to the card, a key request
 //! answered, records committed, random bytes. [`Driver`] answers from a blocking transport, key service and store; a relay
-//! or a C program answers step by step. [`remote`] issues applications on Java cards (remote issuing).
+//! or a C program answers step by step. [`remote`] issues applications on Java cards (remote issuing); [`lockout`] opens a secure
+//! channel for whatever else is to be done, and counts failures for the same card.
 
 pub mod event;
 pub mod job;
 pub mod journal;
 mod ledger;
+pub mod lockout;
 mod port;
 pub mod remote;
 pub mod step;

@@ -30,6 +30,7 @@ mod usage;
 pub use delete::{DeleteOrder, delete};
 pub use issue::issue;
 pub use order::{ApplicationKeys, ApplicationOrder, Order};
+pub(crate) use report::Stop;
 pub use report::{ApplicationRow, ApplicationStatus, CardFacts, InterruptedDuring, IssueError, Kind, Outcome, Report};
 pub use usage::record_use;
 

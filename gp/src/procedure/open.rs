@@ -3,7 +3,7 @@ use cardwright_apdu::{Aid, CardPort, StatusWord};
 use cardwright_keys::{KeyPort, KeySet};
 
 use super::{KeyCandidate, send};
-use crate::channel::{HostChallenge, InitializeUpdate, NotVerified, Protocol};
+use crate::channel::{CardAnswer, HostChallenge, InitializeUpdate, NotVerified, Protocol};
 use crate::profile::ChannelQuirks;
 use crate::{CardFault, CardProfile, ChallengePolicy, Error, SecureChannel, SecurityLevel};
 
@@ -70,6 +70,15 @@ impl OpenOptions {
         self
     }
 
+    /// The same with what the card recognition data says of `i`, by the number of the protocol, where nothing else is known.
+    #[must_use]
+    pub fn knowing(mut self, i_of: impl Fn(u8) -> Option<u8>) -> Self {
+        self.scp01_i = self.scp01_i.or(i_of(1));
+        self.scp02_i = self.scp02_i.or(i_of(2));
+        self.s16 |= i_of(3).is_some_and(|i| i & 0x01 != 0);
+        self
+    }
+
     /// The same for a card of this profile: its quirks and its challenge policy; what it says of `i` and 16-byte challenges counts
     /// where nothing else is known.
     #[must_use]
@@ -109,17 +118,40 @@ pub struct Opened {
     pub challenge_verified: Option<bool>,
 }
 
-/// Opens a secure channel to the selected security domain, whose AID is `domain`.
+/// INITIALIZE UPDATE answered and nothing verified: what the card says of itself before EXTERNAL AUTHENTICATE can cost a try.
+#[derive(Debug)]
+pub struct Initialized {
+    answer: CardAnswer,
+    options: OpenOptions,
+}
+
+impl Initialized {
+    /// Key diversification data of the card; no cryptogram covers it.
+    #[must_use]
+    pub fn key_diversification_data(&self) -> [u8; 10] {
+        self.answer.key_diversification_data()
+    }
+
+    /// Version of the key set that the card used.
+    #[must_use]
+    pub fn kvn(&self) -> u8 {
+        self.answer.kvn()
+    }
+
+    /// Protocol that the card speaks.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        self.answer.protocol()
+    }
+}
+
+/// Opens a secure channel to the selected security domain, whose AID is `domain`: [`initialize`], then [`authenticate`].
 ///
 /// The card's one answer is tested against all candidates off the card. When none fits, EXTERNAL AUTHENTICATE is not
 /// sent.
 ///
-/// `host_challenge` must be random: 8 bytes, or 16 where the card may speak SCP03 with 16-byte challenges. Of 16 the first 8 are
-/// used, unless [`OpenOptions::s16`] says that the card takes all; a card that refuses the length (6700) gets the other one, once.
-///
 /// # Errors
-/// [`Error::WrongKeys`] counts as one failure of this card, whatever the number of candidates; [`Error::Card`] also when
-/// the card takes another key version than the one asked for; [`Error::Refused`], [`Error::Transport`] and [`Error::Keys`] as their names say.
+/// As both.
 pub async fn open(
     card: &mut impl CardPort,
     keys: &mut impl KeyPort,
@@ -128,6 +160,23 @@ pub async fn open(
     host_challenge: impl Into<HostChallenge>,
     options: OpenOptions,
 ) -> Result<Opened, Error> {
+    let initialized = initialize(card, domain, host_challenge, options).await?;
+    authenticate(card, keys, candidates, initialized).await
+}
+
+/// INITIALIZE UPDATE to the selected security domain, whose AID is `domain`.
+///
+/// `host_challenge` must be random: 8 bytes, or 16 where the card may speak SCP03 with 16-byte challenges. Of 16 the first 8 are
+/// used, unless [`OpenOptions::s16`] says that the card takes all; a card that refuses the length (6700) gets the other one, once.
+///
+/// # Errors
+/// [`Error::Card`], also when the card takes another key version than the one asked for; [`Error::Refused`] and [`Error::Transport`].
+pub async fn initialize(
+    card: &mut impl CardPort,
+    domain: Option<&Aid>,
+    host_challenge: impl Into<HostChallenge>,
+    options: OpenOptions,
+) -> Result<Initialized, Error> {
     let host_challenge = host_challenge.into();
     let short = host_challenge.short();
     let (first, other) = if options.s16 { (host_challenge, short) } else { (short, host_challenge) };
@@ -154,6 +203,21 @@ pub async fn open(
         }
         _ => {}
     }
+    Ok(Initialized { answer, options })
+}
+
+/// Looks for the key set that the card has, off the card, and sends EXTERNAL AUTHENTICATE when one fits.
+///
+/// # Errors
+/// [`Error::WrongKeys`] counts as one failure of this card, whatever the number of candidates; [`Error::NoKeys`] when none comes into
+/// question; [`Error::Refused`], [`Error::Transport`] and [`Error::Keys`] as their names say.
+pub async fn authenticate(
+    card: &mut impl CardPort,
+    keys: &mut impl KeyPort,
+    candidates: &[KeyCandidate],
+    initialized: Initialized,
+) -> Result<Opened, Error> {
+    let Initialized { mut answer, options } = initialized;
     let (kdd, kvn, protocol) = (answer.key_diversification_data(), answer.kvn(), answer.protocol());
     let fitting = || candidates.iter().enumerate().filter(|(_, candidate)| candidate.fits(&answer));
     let tried = fitting().count();

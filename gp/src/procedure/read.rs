@@ -1,7 +1,7 @@
 use alloc::vec::Vec;
 
 use cardwright_apdu::tlv::{self, Reader, Tag};
-use cardwright_apdu::{Aid, CardPort, StatusWord};
+use cardwright_apdu::{Aid, CardPort, Class, CommandApdu, Instruction, Ne, StatusWord};
 use cardwright_keys::KeyPort;
 
 use super::{KeyCandidate, OpenOptions, Opened, open, send};
@@ -95,6 +95,28 @@ pub async fn read_card_data(card: &mut impl CardPort) -> Result<CardData, Error>
         data.cin = get_value(card, CIN).await?;
     }
     Ok(data)
+}
+
+/// Reads the ICCID of a card with a file system (ETSI TS 102 221 13.2): SELECT of the master file and of EF.ICCID, READ BINARY. What
+/// was selected before is not any more.
+///
+/// # Errors
+/// [`Error::Transport`]; a card that has no such file, or another content than ten bytes, has no ICCID.
+pub async fn read_iccid(card: &mut impl CardPort) -> Result<Option<[u8; 10]>, Error> {
+    for file in [[0x3F, 0x00], [0x2F, 0xE2]] {
+        let select = CommandApdu::new(Class::ISO, Instruction::SELECT, 0x00, 0x04).with_data(file);
+        let sw = send(card, select.with_ne(Ne::MAX_SHORT)).await?.sw();
+        if !sw.is_ok() && sw.sw1() != 0x62 {
+            return Ok(None);
+        }
+    }
+    const TEN: Ne = match Ne::new(10) {
+        Some(ne) => ne,
+        None => Ne::MAX_SHORT,
+    };
+    let read = CommandApdu::new(Class::ISO, Instruction::READ_BINARY, 0x00, 0x00).with_ne(TEN);
+    let response = send(card, read).await?;
+    Ok(response.data().try_into().ok().filter(|_| response.sw().is_ok()))
 }
 
 /// Reads one data object that may come with its tag or without.

@@ -85,6 +85,7 @@ struct Raw {
     privileges: Option<Width>,
     max_command_data: Option<u64>,
     listing: Option<Listing>,
+    unique_kdd: Option<bool>,
     challenge: Option<Challenge>,
     s16: Option<bool>,
     scp01_i: Option<u8>,
@@ -142,6 +143,7 @@ fn of(name: String, raw: Raw) -> Result<CardProfile, ProfileError> {
         Listing::Tlv => ListingFormat::Tlv,
         Listing::Legacy => ListingFormat::Legacy,
     });
+    profile.unique_kdd = raw.unique_kdd.unwrap_or(profile.unique_kdd);
     profile.challenge = raw.challenge.map_or(profile.challenge, |challenge| {
         Some(match challenge {
             Challenge::Ignore => ChallengePolicy::Ignore,
@@ -169,6 +171,7 @@ mod tests {
             counter = "with-data"
             max_command_data = 240
             challenge = "report"
+            unique_kdd = true
             s16 = true
             scp02_i = 0x35
             [profile.other]
@@ -176,7 +179,7 @@ mod tests {
         let profiles = CardProfile::read_toml(text).unwrap();
         let mine = &profiles[0];
         assert_eq!((mine.name.as_str(), mine.about.as_str()), ("mine", "a card of ours"));
-        assert!(mine.enciphers_empty_data && mine.bare_key_components && mine.s16 == Some(true));
+        assert!(mine.enciphers_empty_data && mine.bare_key_components && mine.s16 == Some(true) && mine.unique_kdd);
         assert_eq!((mine.counter, mine.max_command_data), (CounterRule::WithData, Some(240)));
         assert_eq!((mine.challenge, mine.scp02_i), (Some(ChallengePolicy::Report), Some(0x35)));
         assert_eq!((mine.limit(Some(255)), mine.limit(Some(128)), mine.limit(None)), (Some(240), Some(128), Some(240)));

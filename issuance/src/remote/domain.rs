@@ -3,7 +3,7 @@
 use cardwright_apdu::{Aid, CardPort, StatusWord, tlv};
 use cardwright_gp::card_data::{CIN, CPLC, Cplc, IIN};
 use cardwright_gp::procedure::{self, CardData, KeyScheme, NewKeys, OpenOptions, Opened};
-use cardwright_gp::{CardFault, Error as GpError, SecureChannel, command};
+use cardwright_gp::{CardFault, Error as GpError, OpenRefusal, SecureChannel, command};
 use sha2::{Digest, Sha256};
 
 use super::report::{CardFacts, IssueError, Stop};
@@ -11,6 +11,7 @@ use super::{Order, steps};
 use crate::CardIdentity;
 use crate::event::{Event, IdempotencyClass, Proof, StepEvent};
 use crate::job::Job;
+use crate::lockout::{self, Counted};
 use crate::port::{IssuancePort, Notice};
 use crate::step::Intent;
 
@@ -69,11 +70,8 @@ impl Domain {
     /// Opens a channel to the selected issuer security domain with the keys that fit, counts what does not fit, and
     /// settles an earlier PUT KEY by what the card has shown.
     pub(super) async fn open(&mut self, port: &mut IssuancePort, order: &Order) -> Result<Session, Stop> {
-        let ledger = self.job.state().ledger;
-        if ledger.is_locked_out() && !order.override_lockout {
-            let (failures, unanswered) = (ledger.failures(), ledger.unanswered());
-            return Err(IssueError::LockedOut { failures, unanswered }.into());
-        }
+        let counted = Counted::Card(self.facts.identity.clone());
+        lockout::check(&self.job, &counted, order.override_lockout)?;
         let keys_step = self.job.step(steps::DOMAIN_KEYS);
         let intent = keys_step.intent.as_ref().filter(|_| keys_step.is_in_doubt() || keys_step.is_done());
         let wanted = intent.and_then(|intent| intent.kvn);
@@ -88,11 +86,7 @@ impl Domain {
         }
         let candidates: Vec<_> = order.new_keys.iter().chain(&order.current_keys).cloned().collect();
         let i_of = |protocol| self.facts.data.recognition.as_ref().and_then(|data| data.i_of(protocol));
-        let mut options = OpenOptions::new(order.level)
-            .with_challenge_policy(order.challenge)
-            .with_scp01_i(i_of(1))
-            .with_scp02_i(i_of(2))
-            .with_s16(i_of(3).is_some_and(|i| i & 0x01 != 0));
+        let mut options = OpenOptions::new(order.level).with_challenge_policy(order.challenge).knowing(i_of);
         self.check_level(order)?;
         let mut kvns = wanted.into_iter().chain([0]);
         options.kvn = kvns.next().unwrap_or(0);
@@ -100,27 +94,27 @@ impl Domain {
             let challenge = port.challenge(options.s16).await?;
             let domain = self.facts.domain;
             let mut keys = port.clone();
-            // Durable before the card can count: an attempt that a crash swallows is not forgotten.
-            let _durable = self.job.record(port, &[Event::KeyAttempt]).await?;
+            lockout::begin(port, &mut self.job).await?;
             let result = procedure::open(port, &mut keys, domain.as_ref(), &candidates, challenge, options).await;
-            match result {
+            let source = match result {
                 Ok(opened) => break opened,
+                Err(source) => source,
+            };
+            lockout::count(port, &mut self.job, &source).await?;
+            match &source {
                 // Its card recognition data do not say so, but the card may want 16 bytes.
-                Err(GpError::Refused { command: "INITIALIZE UPDATE", sw: StatusWord::WRONG_LENGTH })
-                    if !options.s16 =>
-                {
-                    let _durable = self.job.record(port, &[Event::KeyAnswered]).await?;
+                GpError::Refused { command: "INITIALIZE UPDATE", sw: StatusWord::WRONG_LENGTH } if !options.s16 => {
                     options.s16 = true;
                 }
                 // The key set of the wanted version is not there: the card's own choice then.
-                Err(GpError::Refused { command: "INITIALIZE UPDATE", sw })
+                GpError::Refused { command: "INITIALIZE UPDATE", .. }
                     if options.kvn != 0
-                        && !matches!(sw, StatusWord::SECURITY_NOT_SATISFIED | StatusWord::AUTHENTICATION_BLOCKED) =>
+                        && !source.is_failed_authentication()
+                        && !matches!(source.open_refusal(), Some(OpenRefusal::Policy | OpenRefusal::Blocked)) =>
                 {
-                    let _durable = self.job.record(port, &[Event::KeyAnswered]).await?;
                     options.kvn = kvns.next().unwrap_or(0);
                 }
-                Err(source) => return Err(self.failed(port, source).await?),
+                _ => return Err(lockout::error_of(&self.job, &counted, source).into()),
             }
         };
         let _durable = self.job.record(port, &[Event::KeySuccess]).await?;
@@ -153,22 +147,6 @@ impl Domain {
             return Ok(());
         }
         Err(IssueError::Level { level: order.level })
-    }
-
-    /// Counts a failed authentication.
-    async fn failed(&mut self, port: &mut IssuancePort, source: GpError) -> Result<Stop, Stop> {
-        let kvn = match &source {
-            GpError::WrongKeys { kvn, .. } => *kvn,
-            GpError::Refused { command: "EXTERNAL AUTHENTICATE", .. } => 0,
-            // Nothing is known of what the card did.
-            GpError::Transport { .. } => return Ok(source.into()),
-            _ => {
-                let _durable = self.job.record(port, &[Event::KeyAnswered]).await?;
-                return Ok(source.into());
-            }
-        };
-        let _durable = self.job.record(port, &[Event::KeyFailure { kvn }]).await?;
-        Ok(IssueError::WrongKeys { failures: self.job.state().ledger.failures(), source }.into())
     }
 
     /// Selects the issuer security domain again and opens another channel, in which the card has to give the same key

@@ -10,6 +10,7 @@ use thiserror::Error;
 use crate::CardIdentity;
 use crate::job::{Job, JobError};
 use crate::journal::EntityError;
+use crate::lockout::Counted;
 use crate::port::IssuancePort;
 use crate::store::StoreError;
 
@@ -168,8 +169,10 @@ pub struct InterruptedDuring {
 #[non_exhaustive]
 pub enum IssueError {
     /// The secure channel's keys did not fit; counted for this card.
-    #[error("{source}; failed authentications of this card in a row: {failures}{}", if *failures >= crate::MAX_KEY_FAILURES { ", the next attempt needs an override" } else { "" })]
+    #[error("{source}; failed authentications of {counted} in a row: {failures}{}", if *failures >= crate::MAX_KEY_FAILURES { ", the next attempt needs an override" } else { "" })]
     WrongKeys {
+        /// What they are counted for.
+        counted: Counted,
         /// Failures in a row, this one included.
         failures: u32,
         /// What the card did.
@@ -177,10 +180,12 @@ pub enum IssueError {
     },
     /// Too many failed authentications: nothing was tried.
     #[error(
-        "this card had {failures} failed authentications in a row, and {unanswered} that it never answered; another one \
+        "{counted} had {failures} failed authentications in a row, and {unanswered} that it never answered; another one \
          may lock it for ever. Find the right keys first; override only when you have them"
     )]
     LockedOut {
+        /// What they are counted for.
+        counted: Counted,
         /// Failures in a row.
         failures: u32,
         /// Attempts in a row whose answer never came.
@@ -368,14 +373,14 @@ pub enum IssueError {
 }
 
 /// Why a stage stops: an error, or something that becomes an [`Outcome`].
-pub(super) enum Stop {
+pub(crate) enum Stop {
     Error(IssueError),
     Interrupted(InterruptedDuring),
     Quarantined { step: String, reason: String },
 }
 
 impl Stop {
-    pub(super) fn into_outcome<T>(self) -> Result<Outcome<T>, IssueError> {
+    pub(crate) fn into_outcome<T>(self) -> Result<Outcome<T>, IssueError> {
         match self {
             Self::Error(error) => Err(error),
             Self::Interrupted(during) => Ok(Outcome::Interrupted(during)),
