@@ -7,8 +7,10 @@ use zeroize::Zeroizing;
 use crate::cipher::Tdes;
 use crate::{KeyError, KeyValue};
 
+mod purse;
 mod suite;
 
+pub use purse::{PurseKeyUse, PurseMac, is_same_mac, session_key};
 pub use suite::{CardKey, MacAlgorithm, MacPadding, MacSuite};
 
 /// Diversified key (JR/T 0025; FMCOS 2.0 manual).

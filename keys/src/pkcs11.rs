@@ -12,6 +12,7 @@
 //! | key derived from another AES key (KDF3) | CMAC under the master key | the derived key |
 //! | key derived from 3DES (PBOC, EMV, VISA) | 3DES under the master key | the derived key |
 //! | key wrapped under AES or 3DES | `C_WrapKey` of a key on the token | |
+//! | purse MAC | 3DES under a key as it is | session key, folded TAC key |
 //! | PBOC cryptogram, MAC, key command; signature | 3DES under a key as it is | the key that goes to the card |
 //! | MILENAGE | nothing: refused as lacking | |
 //!

@@ -4,7 +4,7 @@ use core::fmt;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::milenage::{AuthenticationVector, GsmTriplet, KeyFile, KeyFilePart, SubscriberKeys};
-use crate::pboc::MacSuite;
+use crate::pboc::{MacSuite, PurseMac};
 use crate::scp11::{EphemeralSeed, Scp11Answer};
 use crate::{EcCurve, EcPublicKey, KeyCheckValue, KeyError, KeyKind, KeyRef, KeySet, KeyValue, SessionKeys};
 
@@ -114,6 +114,16 @@ pub enum KeyRequest {
         /// The enciphered data.
         data: Vec<u8>,
     },
+    /// A MAC of a purse transaction that goes to the card. MAC2 of a load is money: whoever has it can load the card once. Answer:
+    /// [`KeyAnswer::Mac`].
+    PurseMac(PurseMac),
+    /// Whether a MAC or TAC of a purse transaction is the right one. Answer: [`KeyAnswer::Verified`].
+    VerifyPurseMac {
+        /// What it should be.
+        mac: PurseMac,
+        /// What the card gave.
+        received: [u8; 4],
+    },
     /// A token, receipt or DAP signature over whole data, by the scheme that belongs to the key (GPCS 2.3.1 table C-1). Answer:
     /// [`KeyAnswer::Signature`].
     ///
@@ -211,6 +221,8 @@ pub enum KeyAnswer {
     Mac([u8; 4]),
     /// Data enciphered, or deciphered.
     Data(CardData),
+    /// Whether a MAC is the right one.
+    Verified(bool),
     /// A token, receipt or DAP signature.
     Signature(Vec<u8>),
     /// What a SIM has to answer.
@@ -324,6 +336,8 @@ into! {
     into_mac: Mac -> [u8; 4];
     /// The data enciphered, or deciphered.
     into_data: Data -> CardData;
+    /// Whether the MAC is the right one.
+    into_verified: Verified -> bool;
     /// The token, receipt or DAP signature.
     into_signature: Signature -> Vec<u8>;
     /// What a SIM has to answer.

@@ -8,12 +8,12 @@ use zeroize::Zeroizing;
 use crate::milenage::{
     KeyFile, KeyFilePart, Milenage, MilenageKey, Op, Opc, OperatorKey, SubscriberKey, SubscriberKeys,
 };
-use crate::pboc::CardKey;
+use crate::pboc::{CardKey, PurseMac};
 use crate::request::{
     CardData, EncipheredKeyCommand, KeyAnswer, KeyEncryptionKey, KeyRequest, SessionAnswer, WrappedKey,
 };
 use crate::{
-    KeyCheckValue, KeyError, KeyKind, KeyRef, KeyService, KeyValue, ec, scp01, scp02, scp03, scp11, signature,
+    KeyCheckValue, KeyError, KeyKind, KeyRef, KeyService, KeyValue, ec, pboc, scp01, scp02, scp03, scp11, signature,
 };
 
 /// A key service in this process's memory: for development, tests and cards with published test keys.
@@ -63,6 +63,11 @@ impl SoftwareKeys {
             KeyKind::Tdes | KeyKind::Sm4 => CardKey::new(actual, &value),
             _ => Err(KeyError::Kind { key: reference.name().to_string(), expected: KeyKind::Tdes, actual }),
         }
+    }
+
+    fn purse_mac(&self, mac: &PurseMac) -> Result<[u8; 4], KeyError> {
+        let (kind, key) = self.key(&mac.key)?;
+        mac.key_use.mac(kind, &key, &mac.data)
     }
 
     fn key_of(&self, kind: KeyKind, reference: &KeyRef) -> Result<KeyValue, KeyError> {
@@ -211,6 +216,10 @@ impl KeyService for SoftwareKeys {
             KeyRequest::Decipher { key, data } => {
                 let plain = self.card_key(key)?.decipher(data).ok_or(KeyError::Padding)?;
                 Ok(KeyAnswer::Data(CardData::new(plain.to_vec())))
+            }
+            KeyRequest::PurseMac(mac) => Ok(KeyAnswer::Mac(self.purse_mac(mac)?)),
+            KeyRequest::VerifyPurseMac { mac, received } => {
+                Ok(KeyAnswer::Verified(pboc::is_same_mac(self.purse_mac(mac)?, *received)))
             }
             KeyRequest::Signature { key, data } => {
                 let (kind, key) = self.key(key)?;

@@ -5,7 +5,7 @@ mod token;
 
 use std::time::{Duration, Instant};
 
-use cardwright_keys::pboc::{MacAlgorithm, MacPadding, MacSuite};
+use cardwright_keys::pboc::{MacAlgorithm, MacPadding, MacSuite, PurseKeyUse, PurseMac};
 use cardwright_keys::pkcs11::{KeyUse, Pin, Pkcs11Error, Pkcs11Keys, Pkcs11Options, TokenName};
 use cardwright_keys::scp11::EphemeralSeed;
 use cardwright_keys::{
@@ -133,6 +133,13 @@ fn pboc() -> Vec<KeyRequest> {
         {
             requests.push(KeyRequest::Mac { suite, key: key.clone(), iv, data: (0..length).collect() });
             requests.push(KeyRequest::Encipher { key: key.clone(), data: CardData::new((0..length).collect()) });
+        }
+        let uses = [PurseKeyUse::Session { input: [0x5A; 8] }, PurseKeyUse::Whole, PurseKeyUse::Folded];
+        // A token takes no key of its own apart.
+        for key_use in uses.into_iter().filter(|key_use| *key_use != PurseKeyUse::Folded || !key.steps().is_empty()) {
+            let mac = PurseMac { key: key.clone(), key_use, data: vec![0xC5; 15] };
+            requests.push(KeyRequest::VerifyPurseMac { mac: mac.clone(), received: [1, 2, 3, 4] });
+            requests.push(KeyRequest::PurseMac(mac));
         }
         for key_header in [vec![], vec![0x39, 0xF0, 0x02, 0x33, 0xFF], vec![9; 15]] {
             let (suite, under, key) = (suites[1], key.clone(), new.clone());
@@ -264,6 +271,14 @@ fn what_softhsm_cannot_do_has_its_name() {
                     data: vec![1; 8],
                 },
                 "new-pboc/left",
+            ),
+            (
+                KeyRequest::PurseMac(PurseMac {
+                    key: KeyRef::new("new-pboc"),
+                    key_use: PurseKeyUse::Folded,
+                    data: vec![1; 8],
+                }),
+                "xored",
             ),
         ];
         for (request, what) in cases {

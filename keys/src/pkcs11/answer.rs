@@ -7,7 +7,7 @@ use super::material::Material;
 use super::object::{Role, Shape};
 use super::token::Token;
 use crate::diversify::KeyPurpose;
-use crate::pboc::{MacAlgorithm, MacPadding, MacSuite};
+use crate::pboc::{MacAlgorithm, MacPadding, MacSuite, PurseKeyUse, PurseMac};
 use crate::request::{
     CardData, EncipheredKeyCommand, KeyAnswer, KeyEncryptionKey, KeyRequest, SessionAnswer, WrappedKey,
 };
@@ -128,6 +128,10 @@ pub(super) fn answer(token: &Token, options: &Pkcs11Options, request: &KeyReques
             Ok(KeyAnswer::Data(CardData::new(tdes(key)?.tdes_ecb(&pboc::plain_block(data.expose_bytes())?)?.to_vec())))
         }
         KeyRequest::Decipher { .. } => Err(KeyError::Unsupported),
+        KeyRequest::PurseMac(mac) => Ok(KeyAnswer::Mac(purse_mac(&tdes(&mac.key)?, mac)?)),
+        KeyRequest::VerifyPurseMac { mac, received } => {
+            Ok(KeyAnswer::Verified(pboc::is_same_mac(purse_mac(&tdes(&mac.key)?, mac)?, *received)))
+        }
         KeyRequest::Signature { key, data } => {
             let key = Material::of(token, options, key, Role::Mac)?;
             Ok(KeyAnswer::Signature(match key.kind() {
@@ -150,6 +154,29 @@ fn check_suite(suite: MacSuite) -> Result<(), KeyError> {
     match suite.algorithm {
         MacAlgorithm::Tdes => Ok(()),
         algorithm => Err(KeyError::Lacks { what: format!("the MAC algorithm {algorithm:?} of native cards") }),
+    }
+}
+
+/// A session key is computed on the token and used here, as those of secure channels are. A TAC key would have to be taken apart,
+/// which a token does not do.
+fn purse_mac(key: &Material<'_>, mac: &PurseMac) -> Result<[u8; 4], KeyError> {
+    match (key.object(), mac.key_use) {
+        (Err((kind, value)), key_use) => key_use.mac(kind, value, &mac.data),
+        (Ok(_), PurseKeyUse::Session { input }) => {
+            let session = KeyValue::new(&key.tdes_ecb(&input)?)?;
+            PurseKeyUse::Whole.mac(KeyKind::Tdes, &session, &mac.data)
+        }
+        (Ok(_), PurseKeyUse::Whole) => {
+            let mac = key.retail_mac(&[0; 8], MacPadding::Always, &mac.data)?;
+            Ok([mac[0], mac[1], mac[2], mac[3]])
+        }
+        (Ok(_), PurseKeyUse::Folded) => {
+            let what = format!(
+                "a key that is the halves of key {:?} xored: derive the card's TAC key from a master key, and allow derived keys in memory",
+                mac.key.name()
+            );
+            Err(KeyError::Lacks { what })
+        }
     }
 }
 
