@@ -2,6 +2,8 @@ use cardwright_apdu::{ByteCount, Delivery, StatusWord, TransportError};
 use cardwright_keys::KeyError;
 use thiserror::Error;
 
+use crate::purse::OpenLoadError;
+
 /// Why an operation on a native card did not succeed, by who is at fault.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -36,6 +38,41 @@ pub enum Error {
         expected: &'static str,
         /// Length of the answer, in bytes.
         actual: usize,
+    },
+    /// A MAC of the card's does not verify: another card, another key, or a damaged answer.
+    #[error("{command}: the card's {what} does not verify: nothing that it says is believed")]
+    Mac {
+        /// The command's name.
+        command: &'static str,
+        /// MAC1, MAC2, MAC3 or TAC.
+        what: &'static str,
+    },
+    /// The card's key is for another algorithm than the profile says.
+    #[error("{command}: the card's key has algorithm {actual:02X}, the profile says {expected:02X}")]
+    Algorithm {
+        /// The command's name.
+        command: &'static str,
+        /// The profile's.
+        expected: u8,
+        /// The card's.
+        actual: u8,
+    },
+    /// A load that must not be begun.
+    #[error(transparent)]
+    Load(#[from] OpenLoadError),
+    /// The purse holds less than is to be taken out of it.
+    #[error("the purse holds {balance}, which is less than {amount}")]
+    Insufficient {
+        /// What it holds.
+        balance: u32,
+        /// What is to be taken.
+        amount: u32,
+    },
+    /// A transaction type that the procedure does not have.
+    #[error("there is no purchase of transaction type {transaction_type:02X}")]
+    TransactionType {
+        /// TT.
+        transaction_type: u8,
     },
     /// The command did not get to the card, or its answer not back.
     #[error("{command}: {source}")]

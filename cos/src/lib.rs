@@ -15,6 +15,7 @@ pub mod command;
 mod error;
 mod key_record;
 mod procedure;
+pub mod purse;
 
 pub use application::ApplicationInformation;
 pub use cardwright_keys::pboc;
