@@ -2,7 +2,8 @@
 //!
 //! # File format
 //!
-//! UTF-8, one JSON object a line. The first line is `{"cardwright_trace":1,"atr":"<hex>"}`; each further line is one
+//! UTF-8, one JSON object a line. The first line is `{"cardwright_trace":1,"atr":"<hex>"}`, with `"profile":"<words>"` where the host took
+//! the card for one that does otherwise than the standard says; each further line is one
 //! exchange: `{"command":"<hex>","response":"<hex>","micros":<number>}`, or with `"error":"<words>"` in place of
 //! `response` when none came. `micros` (time until the response, in microseconds) may be absent; unknown members are
 //! passed over. A trace file holds what went over the wire, so it is as secret as the keys in it are weak.

@@ -2,7 +2,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use cardwright::apdu::Aid;
-use cardwright::gp::SecurityLevel;
+use cardwright::gp::{CardProfile, SecurityLevel};
 use cardwright_sim::{AesKeyLength, CardFile, JavaCard, SecureChannelProtocol};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, ValueEnum};
@@ -26,6 +26,14 @@ pub(crate) struct Options {
     /// Security level of the secure channel: 00, 01, 03, and 11, 13, 33 with SCP03.
     #[arg(long, default_value = "03", value_parser = level)]
     pub(crate) level: SecurityLevel,
+
+    /// Card profile: what the card does otherwise than the standard says. A built-in one, or one of --profiles.
+    #[arg(long, value_name = "NAME", default_value = "standard")]
+    pub(crate) profile: String,
+
+    /// File with card profiles, in TOML.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) profiles: Option<PathBuf>,
 
     /// CAP file to load; by default one that the program makes.
     #[arg(long, value_name = "FILE")]
@@ -164,6 +172,23 @@ impl Options {
             wrong_usage(&format!("--level {level} is not possible: the card speaks SCP{name:02X}"));
         }
         Ok(())
+    }
+
+    /// The card profile that is meant.
+    pub(crate) fn card_profile(&self) -> Result<CardProfile, Box<dyn Error>> {
+        let mut known = CardProfile::BUILT_IN.map(String::from).to_vec();
+        if let Some(profile) = CardProfile::built_in(&self.profile) {
+            return Ok(profile);
+        }
+        if let Some(path) = &self.profiles {
+            let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+            let profiles = CardProfile::read_toml(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+            known.extend(profiles.iter().map(|profile| profile.name.clone()));
+            if let Some(profile) = profiles.into_iter().find(|profile| profile.name == self.profile) {
+                return Ok(profile);
+            }
+        }
+        Err(format!("--profile {}: there is {}", self.profile, known.join(", ")).into())
     }
 
     pub(crate) fn card_path(&self) -> PathBuf {

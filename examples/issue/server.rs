@@ -187,6 +187,7 @@ fn order(options: &Options) -> Result<Order, Box<dyn Error>> {
         domain: None,
         level: options.level,
         challenge: ChallengePolicy::Require,
+        profile: options.card_profile()?,
         current_keys: vec![
             candidate("test-aes", KeyKind::Aes, KeyScheme::AsIs),
             candidate("test-des", KeyKind::Tdes, KeyScheme::AsIs),

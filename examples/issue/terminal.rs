@@ -10,6 +10,7 @@ use std::time::Duration;
 use cardwright::apdu::trace::{Tracing, command_in_words, response_in_words};
 use cardwright::apdu::transport::vpcd::VirtualReader;
 use cardwright::apdu::{ExchangeLimits, Transport, TransportError};
+use cardwright::gp::CardProfile;
 use cardwright::relay::{RelayError, run_terminal};
 use cardwright_sim::{CardFile, Fault, JavaCard, SimReader};
 
@@ -75,7 +76,12 @@ pub(crate) fn open(
     if let Some(path) = &options.record {
         let file = File::create_new(path)
             .map_err(|error| format!("{}: {error}; a trace is not written over another file", path.display()))?;
-        transport = Box::new(Tracing::new(transport, BufWriter::new(file)));
+        let mut tracing = Tracing::new(transport, BufWriter::new(file));
+        let profile = options.card_profile()?;
+        if profile != CardProfile::standard() {
+            tracing = tracing.with_profile(profile.to_string());
+        }
+        transport = Box::new(tracing);
     }
     Ok(move |input, output| run_terminal(input, output, &mut *transport))
 }

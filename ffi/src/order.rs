@@ -4,6 +4,7 @@ use std::ffi::c_char;
 use std::sync::Arc;
 
 use cardwright_cos::{KeyHeader, KeyUpdate, Protection};
+use cardwright_gp::CardProfile;
 use cardwright_issuance::remote::{ApplicationKeys, ApplicationOrder, Order};
 use cardwright_keys::KeyRef;
 
@@ -157,6 +158,7 @@ pub(crate) unsafe fn read(order: *const cw_order, issuing: bool) -> Result<Order
         domain: order.domain.get("domain")?,
         level: open::level(order.security_level)?,
         challenge: open::policy(order.challenge_policy)?,
+        profile: CardProfile::standard(),
         current_keys,
         new_keys,
         applications,

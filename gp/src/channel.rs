@@ -131,7 +131,7 @@ impl SecureChannel {
             Cipher::Scp03(session) => session.wrap(command.as_ref(), self.level, self.quirks),
         };
         self.state = State::Outstanding;
-        Ok(protected)
+        Ok(if self.carries_response_mac() { protected } else { self.quirks.le.applied(protected) })
     }
 
     /// Verifies and deciphers the response to the command protected last.
@@ -158,6 +158,13 @@ impl SecureChannel {
     pub fn with_quirks(mut self, quirks: ChannelQuirks) -> Self {
         self.quirks = quirks;
         self
+    }
+
+    fn carries_response_mac(&self) -> bool {
+        match &self.cipher {
+            Cipher::Des(session) => session.response_mac() == des::ResponseMac::Each,
+            _ => self.level.has_r_mac(),
+        }
     }
 
     pub(crate) fn quirks(&self) -> ChannelQuirks {

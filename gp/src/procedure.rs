@@ -27,7 +27,10 @@ pub use management::{
 };
 pub use open::{Initialized, OpenOptions, Opened, authenticate, initialize, open};
 pub use open_scp11::{CardKeySource, OpenedScp11, Scp11Options, open_scp11};
-pub use read::{CardData, list, read_card_data, read_iccid, read_registry, salvage_registry, select, select_domain};
+pub use read::{
+    CardData, list, read_card_data, read_iccid, read_registry, read_registry_following, salvage_registry, select,
+    select_domain,
+};
 
 use crate::Error;
 

@@ -12,8 +12,11 @@
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::fmt;
 
-use crate::{ChallengePolicy, Error};
+use cardwright_apdu::{CommandApdu, Instruction, Ne};
+
+use crate::{ChallengePolicy, Error, Privileges};
 
 #[cfg(feature = "std")]
 mod file;
@@ -53,6 +56,54 @@ pub enum ListingFormat {
     Legacy,
 }
 
+/// Whether a command with data asks for response data (Le).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum LePolicy {
+    /// Where the standard's tables have it, behind data too.
+    #[default]
+    Standard,
+    /// Not in LOAD, whose response data says nothing.
+    NotInLoad,
+    /// Never behind data: over T=0 the response data then comes with GET RESPONSE. Under an R-MAC, which needs an answer with data, it
+    /// is there all the same.
+    NeverBehindData,
+}
+
+impl LePolicy {
+    /// The command as this policy has it.
+    #[must_use]
+    pub fn applied(self, command: CommandApdu) -> CommandApdu {
+        let leaves_out = match self {
+            Self::Standard => false,
+            Self::NotInLoad => command.instruction() == Instruction::LOAD,
+            Self::NeverBehindData => true,
+        };
+        if leaves_out && command.nc() > 0 { command.with_ne(Ne::NONE) } else { command }
+    }
+}
+
+/// How a listing that does not fit one response goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Paging {
+    /// 6310 comes with a page; the next one is asked for with GET STATUS (GPCS 2.3.1 11.4.3).
+    #[default]
+    Standard,
+    /// 6310 comes bare, and the page behind it with GET RESPONSE; not possible under an R-MAC, which a bare 6310 does not carry.
+    GetResponse,
+    /// 9000 comes with a page that is cut off: its whole entries count, and the part is named as not told.
+    CutOff,
+}
+
+/// What of a profile a listing follows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct ListingQuirks {
+    /// In which format the registry is asked for.
+    pub format: ListingFormat,
+    /// How a listing goes on.
+    pub paging: Paging,
+}
+
 /// What of a profile a secure channel follows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -63,6 +114,8 @@ pub struct ChannelQuirks {
     pub enciphers_empty_data: bool,
     /// Whether keys under an AES Key-DEK come without the length in front of each.
     pub bare_key_components: bool,
+    /// Whether commands with data ask for response data.
+    pub le: LePolicy,
 }
 
 /// What a kind of card does otherwise than the standard says.
@@ -81,10 +134,14 @@ pub struct CardProfile {
     pub bare_key_components: bool,
     /// How privileges are coded.
     pub privileges: PrivilegeWidth,
+    /// Whether commands with data ask for response data.
+    pub le: LePolicy,
     /// Longest command data field that card and reader take, in bytes; what the FCI says counts too.
     pub max_command_data: Option<usize>,
     /// In which format the registry is asked for.
     pub listing: ListingFormat,
+    /// How a listing that does not fit one response goes on.
+    pub paging: Paging,
     /// Whether the key diversification data in the answer to INITIALIZE UPDATE tells a card from all others, so that failed
     /// authentications can be counted under it. On most cards it does, on some it is the same for a whole batch.
     pub unique_kdd: bool,
@@ -144,8 +201,14 @@ impl CardProfile {
     /// What a secure channel to such a card follows.
     #[must_use]
     pub fn channel_quirks(&self) -> ChannelQuirks {
-        let Self { counter, enciphers_empty_data, bare_key_components, .. } = *self;
-        ChannelQuirks { counter, enciphers_empty_data, bare_key_components }
+        let Self { counter, enciphers_empty_data, bare_key_components, le, .. } = *self;
+        ChannelQuirks { counter, enciphers_empty_data, bare_key_components, le }
+    }
+
+    /// What a listing of such a card follows.
+    #[must_use]
+    pub fn listing_quirks(&self) -> ListingQuirks {
+        ListingQuirks { format: self.listing, paging: self.paging }
     }
 
     /// The longest command data field that counts: the smaller of the profile's and the card's own.
@@ -156,19 +219,83 @@ impl CardProfile {
             (one, other) => one.or(other),
         }
     }
+}
 
-    /// The bytes of privileges as the profile codes them.
+/// The name and what is otherwise than the standard says, in the words of a profile file: for traces and logs.
+impl fmt::Display for CardProfile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let standard = Self::default();
+        let mut separator = ": ";
+        f.write_str(if self.name.is_empty() { "without a name" } else { &self.name })?;
+        macro_rules! field {
+            ($name:ident, $value:expr) => {
+                if self.$name != standard.$name {
+                    write!(f, "{separator}{} = {}", stringify!($name), $value)?;
+                    separator = ", ";
+                }
+            };
+        }
+        let number = |value: Option<usize>| value.unwrap_or_default();
+        field!(counter, if self.counter == CounterRule::WithData { "\"with-data\"" } else { "\"every\"" });
+        field!(enciphers_empty_data, self.enciphers_empty_data);
+        field!(bare_key_components, self.bare_key_components);
+        field!(
+            privileges,
+            match self.privileges {
+                PrivilegeWidth::Shortest => "\"shortest\"",
+                PrivilegeWidth::One => "\"one\"",
+                PrivilegeWidth::Three => "\"three\"",
+            }
+        );
+        field!(
+            le,
+            match self.le {
+                LePolicy::Standard => "\"standard\"",
+                LePolicy::NotInLoad => "\"not-in-load\"",
+                LePolicy::NeverBehindData => "\"never-behind-data\"",
+            }
+        );
+        field!(max_command_data, number(self.max_command_data));
+        field!(listing, if self.listing == ListingFormat::Legacy { "\"legacy\"" } else { "\"tlv\"" });
+        field!(
+            paging,
+            match self.paging {
+                Paging::Standard => "\"standard\"",
+                Paging::GetResponse => "\"get-response\"",
+                Paging::CutOff => "\"cut-off\"",
+            }
+        );
+        field!(unique_kdd, self.unique_kdd);
+        field!(
+            challenge,
+            match self.challenge {
+                Some(ChallengePolicy::Require) => "\"require\"",
+                Some(ChallengePolicy::Report) => "\"report\"",
+                _ => "\"ignore\"",
+            }
+        );
+        field!(s16, self.s16.unwrap_or_default());
+        field!(scp01_i, self.scp01_i.unwrap_or_default());
+        field!(scp02_i, self.scp02_i.unwrap_or_default());
+        let _ = separator;
+        Ok(())
+    }
+}
+
+impl PrivilegeWidth {
+    /// Privileges as they are coded in this width. In one byte a card fills up the others with defaults: privileges that are these
+    /// defaults, or none, fit ([`Privileges::in_one_byte`]).
     ///
     /// # Errors
     /// [`Error::Unsupported`] when one byte does not hold them.
-    pub fn privileges(&self, privileges: crate::Privileges) -> Result<Vec<u8>, Error> {
-        match self.privileges {
-            PrivilegeWidth::Shortest => Ok(privileges.shortest().to_vec()),
-            PrivilegeWidth::Three => Ok(privileges.0.to_vec()),
-            PrivilegeWidth::One if privileges.0[1..] == [0, 0] => Ok(privileges.0[..1].to_vec()),
-            PrivilegeWidth::One => {
-                Err(Error::Unsupported { what: "more than one byte of privileges by this card's profile" })
+    pub fn bytes(self, privileges: Privileges) -> Result<Vec<u8>, Error> {
+        match self {
+            Self::Shortest => Ok(privileges.shortest().to_vec()),
+            Self::Three => Ok(privileges.0.to_vec()),
+            Self::One if privileges.0[1..] == [0, 0] || privileges.in_one_byte().is_some() => {
+                Ok(privileges.0[..1].to_vec())
             }
+            Self::One => Err(Error::Unsupported { what: "more than one byte of privileges by this card's profile" }),
         }
     }
 }

@@ -5,12 +5,14 @@ mod support;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
+use cardwright_apdu::tlv::Tag;
 use cardwright_apdu::{Aid, CardPort, CommandApdu, ResponseApdu, TransportError, block_on};
 use cardwright_gp::channel::InitializeUpdate;
-use cardwright_gp::command::{InstallCombined, InstallForInstall, InstallForLoad, Scope};
+use cardwright_gp::command::{self, InstallCombined, InstallForInstall, InstallForLoad, Scope};
 use cardwright_gp::load_file::{CapFile, HashAlgorithm};
+use cardwright_gp::profile::{LePolicy, ListingQuirks, Paging};
 use cardwright_gp::{
-    CardFault, Confirmation, DescriptorPolicy, Error, LoadFile, LoadFileError, Privileges, ReceiptSubject,
+    CardFault, CardProfile, Confirmation, DescriptorPolicy, Error, LoadFile, LoadFileError, Privileges, ReceiptSubject,
     SecureChannel, SecurityLevel, procedure,
 };
 use cardwright_keys::{KeyKind, KeyRef, KeyService, KeySet, SoftwareKeys, signature};
@@ -236,6 +238,99 @@ fn a_card_that_knows_no_tags_is_asked_without() {
     assert_eq!(registry_read.issuer_security_domain().unwrap().privileges, Privileges([0x9E, 0, 0]));
     let asked: Vec<_> = sent.iter().map(|command| &command[4..8]).collect();
     assert_eq!(asked, ["8002", "8000", "4000", "4001", "1000", "2000"]);
+}
+
+fn registry_following(quirks: ListingQuirks, answers: &[&str]) -> (cardwright_gp::Registry, Vec<String>) {
+    let mut card = Script::new(answers);
+    let result = block_on(procedure::read_registry_following(&mut card, &mut channel(), quirks));
+    assert!(card.answers.is_empty(), "{:?}", card.sent);
+    (result.unwrap(), card.sent)
+}
+
+#[test]
+fn a_card_whose_profile_says_so_is_asked_without_tags_at_once() {
+    let quirks = CardProfile::built_in("open-platform-2.0.1").unwrap().listing_quirks();
+    let answers = ["08A0000001510000000F9E9000", "05A00000000107009000", "6A86", "05A0000000F101009000"];
+    let (registry, sent) = registry_following(quirks, &answers);
+    assert_eq!((registry.applications().count(), registry.load_files().count()), (1, 1));
+    let asked: Vec<_> = sent.iter().map(|command| &command[4..8]).collect();
+    assert_eq!(asked, ["8000", "4000", "1000", "2000"]);
+}
+
+#[test]
+fn a_page_behind_a_bare_6310_is_fetched() {
+    let mut profile = CardProfile::standard();
+    profile.paging = Paging::GetResponse;
+    let application = |aid: &str| format!("E3114F08{aid}9F70010FC50100");
+    let page = application("A000000003620201") + "9000";
+    let rest = application("A000000003620202") + "9000";
+    let answers = [ISSUER, "6310", &page, &rest, "6A88"];
+    let (found, sent) = registry_following(profile.listing_quirks(), &answers);
+    assert_eq!(found.applications().count(), 2);
+    assert_eq!((&sent[2][..], &sent[3][..8]), ("00C0000000", "80F24003"));
+    // Without the profile the page behind it would be lost, and the listing wrong.
+    let without = registry(&[ISSUER, "6310", &rest, "6A88"]).0.unwrap();
+    assert_eq!(without.applications().count(), 1);
+}
+
+#[test]
+fn of_pages_that_are_cut_off_nothing_counts_as_absent() {
+    let mut profile = CardProfile::standard();
+    profile.paging = Paging::CutOff;
+    let entry = "E3114F08A0000000036202019F70010FC50100";
+    let short = format!("{entry}9000");
+    let (registry, _) = registry_following(profile.listing_quirks(), &[ISSUER, &short, "6A88"]);
+    assert!(registry.tells_applications() && registry.tells_load_files());
+    // In the middle of an entry, and between two.
+    for full in [format!("{}E3114F08A09000", entry.repeat(13)), format!("{}9000", entry.repeat(13))] {
+        let (registry, _) = registry_following(profile.listing_quirks(), &[ISSUER, &full, "6A88"]);
+        assert_eq!(registry.applications().count(), 13);
+        assert!(!registry.tells_applications() && registry.tells_load_files());
+    }
+}
+
+#[test]
+fn privileges_go_out_as_wide_as_the_profile_says() {
+    let aid: Aid = "A000000003".parse().unwrap();
+    let install = |privileges, profile: &str| {
+        let width = CardProfile::read_toml(&format!("[profile.x]\nprivileges = \"{profile}\"")).unwrap()[0].privileges;
+        InstallForInstall::new(aid, aid, aid).with_privileges(privileges, width).and_make_selectable()
+    };
+    let field = |privileges, profile| {
+        let command = install(privileges, profile).unwrap();
+        let field = &command.data()[18..];
+        field[1..=usize::from(field[0])].to_vec()
+    };
+    let domain = Privileges::SECURITY_DOMAIN | Privileges::TRUSTED_PATH;
+    assert_eq!(field(Privileges::NONE, "shortest"), [0]);
+    assert_eq!(field(Privileges::NONE, "three"), [0, 0, 0]);
+    assert_eq!(field(domain, "shortest"), [0x80, 0x80, 0]);
+    // The card makes Trusted Path of it again.
+    assert_eq!(field(domain, "one"), [0x80]);
+    let error = install(Privileges::AUTHORIZED_MANAGEMENT, "one").unwrap_err();
+    assert!(matches!(error, Error::Unsupported { .. }), "{error}");
+}
+
+#[test]
+fn le_is_left_out_where_the_profile_says_so() {
+    let sent = |le| {
+        let mut profile = CardProfile::standard();
+        profile.le = le;
+        let mut card = Script::new(&["9000", "009000", "E3009000"]);
+        let mut channel = channel().with_quirks(profile.channel_quirks());
+        let aid: Aid = "A000000003".parse().unwrap();
+        for command in [command::delete(&aid, false), command::load(0, true, &[7; 10]), command::get_data(Tag(0xE0))] {
+            block_on(channel.call(&mut card, &command)).unwrap();
+        }
+        let has_le = |command: &String| {
+            let bytes = hex::decode(command).unwrap();
+            bytes.len() == 5 || bytes.len() > 5 + usize::from(bytes[4])
+        };
+        card.sent.iter().map(has_le).collect::<Vec<_>>()
+    };
+    assert_eq!(sent(LePolicy::Standard), [true, true, true]);
+    assert_eq!(sent(LePolicy::NotInLoad), [true, false, true]);
+    assert_eq!(sent(LePolicy::NeverBehindData), [false, false, true]);
 }
 
 #[test]

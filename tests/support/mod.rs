@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use cardwright::apdu::{Aid, CommandApduRef, Transport};
 use cardwright::gp::load_file::CapFile;
 use cardwright::gp::procedure::{KeyCandidate, KeyScheme};
-use cardwright::gp::{ChallengePolicy, DescriptorPolicy, SecurityLevel};
+use cardwright::gp::{CardProfile, ChallengePolicy, DescriptorPolicy, SecurityLevel};
 use cardwright::issuance::remote::{self, ApplicationKeys, ApplicationOrder, IssueError, Order, Outcome, Report};
 use cardwright::issuance::store::{MemoryStore, Store};
 use cardwright::issuance::{Conversation, Driver};
@@ -89,6 +89,7 @@ pub fn order(cap_size: usize) -> Order {
         domain: None,
         level: SecurityLevel::C_DECRYPTION,
         challenge: ChallengePolicy::Require,
+        profile: CardProfile::standard(),
         current_keys: vec![
             candidate("test-aes", KeyKind::Aes, KeyScheme::AsIs),
             candidate("test-des", KeyKind::Tdes, KeyScheme::AsIs),

@@ -12,6 +12,8 @@ use crate::transport::{Transport, TransportError};
 pub struct TraceFile {
     /// Answer to reset, or empty.
     pub atr: Vec<u8>,
+    /// What the host took the card for, where that is not the standard.
+    pub profile: Option<String>,
     /// The exchanges.
     pub exchanges: Vec<TracedExchange>,
 }
@@ -64,6 +66,8 @@ struct HeaderLine {
     cardwright_trace: u32,
     #[serde(default)]
     atr: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    profile: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -104,7 +108,7 @@ impl TraceFile {
                         return Err(TraceError::Header);
                     }
                     let atr = hex::decode(header.atr).map_err(|_| TraceError::Header)?;
-                    trace = Some(Self { atr, exchanges: Vec::new() });
+                    trace = Some(Self { atr, profile: header.profile, exchanges: Vec::new() });
                 }
                 Some(_) if text.iter().all(u8::is_ascii_whitespace) => {}
                 Some(trace) => {
@@ -132,13 +136,22 @@ fn read_exchange(line: &[u8]) -> Result<TracedExchange, &'static str> {
 pub struct Tracing<T, W> {
     inner: T,
     out: W,
+    profile: Option<String>,
     header_written: bool,
 }
 
 impl<T: Transport, W: Write + Send> Tracing<T, W> {
     /// Traces `inner` to `out`. The first line is written with the first reset or exchange.
     pub fn new(inner: T, out: W) -> Self {
-        Self { inner, out, header_written: false }
+        Self { inner, out, profile: None, header_written: false }
+    }
+
+    /// The same with what the host takes the card for: the card profile in words, so that a reader of the trace knows what is otherwise
+    /// than the standard says, and why.
+    #[must_use]
+    pub fn with_profile(mut self, profile: impl Into<String>) -> Self {
+        self.profile = Some(profile.into());
+        self
     }
 
     /// The transport and the writer.
@@ -156,7 +169,8 @@ impl<T: Transport, W: Write + Send> Tracing<T, W> {
         if std::mem::replace(&mut self.header_written, true) {
             return Ok(());
         }
-        self.line(&HeaderLine { cardwright_trace: 1, atr: hex::encode_upper(atr) })
+        let profile = self.profile.take();
+        self.line(&HeaderLine { cardwright_trace: 1, atr: hex::encode_upper(atr), profile })
     }
 }
 

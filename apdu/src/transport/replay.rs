@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn replays_and_records_the_same() {
         let replay = Replay::new(TraceFile::read(TRACE.as_bytes()).unwrap());
-        let mut tracing = Tracing::new(replay, Vec::new());
+        let mut tracing = Tracing::new(replay, Vec::new()).with_profile("mine: s16 = true");
         assert_eq!(Transport::reset(&mut tracing).unwrap(), [0x3B, 0]);
         let get_data = |p2| CommandApdu::new(0x80, 0xCA, 0, p2).with_ne(Ne::MAX_SHORT);
         let response = tracing.exchange(&get_data(0x66)).unwrap();
@@ -76,7 +76,7 @@ mod tests {
         let (replay, recorded) = tracing.into_parts();
         assert_eq!(replay.remaining(), 0);
         let again = TraceFile::read(&recorded[..]).unwrap();
-        assert_eq!(again.atr, [0x3B, 0]);
+        assert_eq!((&again.atr[..], again.profile.as_deref()), (&[0x3B, 0][..], Some("mine: s16 = true")));
         assert_eq!(again.exchanges[..2], TraceFile::read(TRACE.as_bytes()).unwrap().exchanges[..2]);
     }
 

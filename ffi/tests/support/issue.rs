@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use cardwright_apdu::{Transport, TransportError};
 use cardwright_gp::load_file::CapFile;
 use cardwright_gp::procedure::{KeyCandidate, KeyScheme};
-use cardwright_gp::{ChallengePolicy, DescriptorPolicy, SecurityLevel};
+use cardwright_gp::{CardProfile, ChallengePolicy, DescriptorPolicy, SecurityLevel};
 use cardwright_issuance::Driver;
 use cardwright_issuance::remote::{self, ApplicationKeys, ApplicationOrder, Order, Outcome};
 use cardwright_issuance::store::MemoryStore;
@@ -124,6 +124,7 @@ fn from_rust(scp: u32) -> String {
         domain: None,
         level: SecurityLevel::C_DECRYPTION,
         challenge: ChallengePolicy::Require,
+        profile: CardProfile::standard(),
         current_keys: vec![
             candidate("test-aes", KeyKind::Aes, KeyScheme::AsIs),
             candidate("test-des", KeyKind::Tdes, KeyScheme::AsIs),

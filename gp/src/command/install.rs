@@ -7,6 +7,7 @@ use cardwright_apdu::{Aid, Class, CommandApdu, Instruction, Ne};
 
 use crate::Privileges;
 use crate::error::Error;
+use crate::profile::PrivilegeWidth;
 
 /// INSTALL [for load] (GPCS 2.3.1 11.5.2.3.1).
 #[derive(Clone, Debug)]
@@ -82,9 +83,11 @@ pub struct InstallForInstall<'a> {
     pub module: Aid,
     /// AID that the application gets.
     pub application: Aid,
-    /// Privileges of the application. One byte goes out where the others are zero; for a security domain the card then adds
-    /// Trusted Path (GPCS 2.3.1 table 6-2).
+    /// Privileges of the application. Of one byte, where that goes out, the card makes those of three: a security domain then has
+    /// Trusted Path as well (GPCS 2.3.1 table 6-2).
     pub privileges: Privileges,
+    /// How they are coded; see [`CardProfile::privileges`](crate::CardProfile::privileges).
+    pub privilege_width: PrivilegeWidth,
     /// What the application itself gets: the value of C9, which is always sent.
     pub application_parameters: &'a [u8],
     /// Further parameters in TLV (EF, EA, B6), or empty.
@@ -104,10 +107,18 @@ impl<'a> InstallForInstall<'a> {
             module,
             application,
             privileges: Privileges::NONE,
+            privilege_width: PrivilegeWidth::Shortest,
             application_parameters: &[],
             system_parameters: &[],
             token: &[],
         }
+    }
+
+    /// With privileges coded as this kind of card wants them.
+    #[must_use]
+    pub fn with_privileges(mut self, privileges: Privileges, width: PrivilegeWidth) -> Self {
+        (self.privileges, self.privilege_width) = (privileges, width);
+        self
     }
 
     /// With parameters for the application.
@@ -120,7 +131,8 @@ impl<'a> InstallForInstall<'a> {
     /// INSTALL [for install and make selectable].
     ///
     /// # Errors
-    /// [`Error::TooLong`] when all fields do not fit one command.
+    /// [`Error::TooLong`] when all fields do not fit one command; [`Error::Unsupported`] for privileges that the card's width does not
+    /// hold.
     pub fn and_make_selectable(&self) -> Result<CommandApdu, Error> {
         self.body(0x0C, 0x00)?.command(self.token)
     }
@@ -157,7 +169,7 @@ impl<'a> InstallForInstall<'a> {
         body.push_aid(Some(&self.load_file));
         body.push_aid(Some(&self.module));
         body.push_aid(Some(&self.application));
-        body.push(self.privileges.shortest(), "privileges", 3)?;
+        body.push(&self.privilege_width.bytes(self.privileges)?, "privileges", 3)?;
         body.push_long(&parameters);
         Ok(body)
     }

@@ -10,6 +10,7 @@ use crate::command::{InstallCombined, InstallForInstall, InstallForLoad};
 use crate::confirmation::{Confirmation, ReceiptSubject};
 use crate::error::CardFault;
 use crate::load_file::HashAlgorithm;
+use crate::profile::PrivilegeWidth;
 use crate::{Error, LoadFile, LoadFileError, SecureChannel};
 
 /// Sends one content management command, INSTALL or DELETE, and reads what the card confirms.
@@ -114,11 +115,13 @@ pub async fn install_with_fallback(
         return Ok(Installed { refused_three_bytes: None, confirmation });
     }
     let refused = Error::Refused { command: command.name(), sw: first };
-    let shorter = install.privileges.in_one_byte().filter(|shorter| *shorter != install.privileges);
-    let Some(privileges) = shorter.filter(|_| install.token.is_empty() && matches!(first.0, 0x6A80 | 0x6700)) else {
+    let were_three = install.privilege_width.bytes(install.privileges)?.len() == 3;
+    let means_the_same = were_three && install.privileges.in_one_byte().is_some();
+    if !means_the_same || !install.token.is_empty() || !matches!(first.0, 0x6A80 | 0x6700) {
         return Err(refused);
-    };
-    let command = InstallForInstall { privileges, ..install.clone() }.and_make_selectable()?;
+    }
+    let command =
+        InstallForInstall { privilege_width: PrivilegeWidth::One, ..install.clone() }.and_make_selectable()?;
     match manage(card, channel, &command).await {
         Ok(confirmation) => Ok(Installed { refused_three_bytes: Some(first), confirmation }),
         Err(Error::Refused { .. }) => Err(refused),

@@ -181,11 +181,12 @@ pub async fn initialize(
     let short = host_challenge.short();
     let (first, other) = if options.s16 { (host_challenge, short) } else { (short, host_challenge) };
     let (mut state, command) = InitializeUpdate::new(options.kvn, first);
-    let mut response = send(card, command).await?;
+    let le = options.quirks.le;
+    let mut response = send(card, le.applied(command)).await?;
     if response.sw() == StatusWord::WRONG_LENGTH && host_challenge.is_long() {
         let command;
         (state, command) = InitializeUpdate::new(options.kvn, other);
-        response = send(card, command).await?;
+        response = send(card, le.applied(command)).await?;
     }
     let mut answer = state.handle_response(&response)?;
     let told = if answer.protocol() == Protocol::Scp01 { options.scp01_i } else { options.scp02_i };

@@ -12,6 +12,7 @@ use crate::card_data::{
 use crate::channel::HostChallenge;
 use crate::command::{self, Scope};
 use crate::error::CardFault;
+use crate::profile::{ListingFormat, ListingQuirks, Paging};
 use crate::registry::Registry;
 use crate::{Error, SecureChannel};
 
@@ -136,6 +137,8 @@ async fn get_data(card: &mut impl CardPort, tag: Tag) -> Result<Option<Vec<u8>>,
 /// The most that is read of one part of the registry: an entry has some 60 bytes, no card holds a thousand.
 const MAX_REGISTRY: usize = 65536;
 const MAX_PAGES: usize = 1024;
+/// So much data in a page that is cut off may end between two entries: 256 bytes less the longest protection and an entry.
+const FULL_PAGE: usize = 160;
 
 /// Reads the registry in an open channel: issuer security domain, applications, load files with their modules.
 ///
@@ -147,7 +150,21 @@ const MAX_PAGES: usize = 1024;
 /// # Errors
 /// [`Error::Card`] with the offset in the joined pages; [`Error::Refused`], [`Error::Channel`], [`Error::Transport`].
 pub async fn read_registry(card: &mut impl CardPort, channel: &mut SecureChannel) -> Result<Registry, Error> {
-    read_parts(card, channel, Cut::Refuse).await
+    read_parts(card, channel, ListingQuirks::default(), Cut::Refuse).await
+}
+
+/// As [`read_registry`], of a card that lists in another format or in other pages than the standard says
+/// ([`CardProfile::listing_quirks`](crate::CardProfile::listing_quirks)).
+///
+/// # Errors
+/// As [`read_registry`].
+pub async fn read_registry_following(
+    card: &mut impl CardPort,
+    channel: &mut SecureChannel,
+    quirks: ListingQuirks,
+) -> Result<Registry, Error> {
+    let cut = if quirks.paging == Paging::CutOff { Cut::Salvage } else { Cut::Refuse };
+    read_parts(card, channel, quirks, cut).await
 }
 
 /// As [`read_registry`], but of a part whose last entry is cut off the whole entries count, and the part is in
@@ -158,7 +175,7 @@ pub async fn read_registry(card: &mut impl CardPort, channel: &mut SecureChannel
 /// # Errors
 /// As [`read_registry`].
 pub async fn salvage_registry(card: &mut impl CardPort, channel: &mut SecureChannel) -> Result<Registry, Error> {
-    read_parts(card, channel, Cut::Salvage).await
+    read_parts(card, channel, ListingQuirks::default(), Cut::Salvage).await
 }
 
 /// What becomes of a part whose last entry is cut off.
@@ -168,38 +185,43 @@ enum Cut {
     Salvage,
 }
 
-async fn read_parts(card: &mut impl CardPort, channel: &mut SecureChannel, on_cut: Cut) -> Result<Registry, Error> {
+async fn read_parts(
+    card: &mut impl CardPort,
+    channel: &mut SecureChannel,
+    quirks: ListingQuirks,
+    on_cut: Cut,
+) -> Result<Registry, Error> {
     let mut registry = Registry::default();
-    let mut format = Format::Tagged;
+    let ListingQuirks { mut format, paging, .. } = quirks;
     for mut scope in [Scope::IssuerSecurityDomain, Scope::Applications, Scope::LoadFilesAndModules] {
-        let mut answer = read_scope(card, channel, scope, format).await?;
-        if answer.is_none() && scope == Scope::IssuerSecurityDomain {
+        let mut answer = read_scope(card, channel, scope, (format, paging)).await?;
+        if answer.is_none() && scope == Scope::IssuerSecurityDomain && format == ListingFormat::Tlv {
             // An answer in another format than asked for tells nothing.
-            answer = read_scope(card, channel, scope, Format::Legacy).await?.filter(|answer| {
+            answer = read_scope(card, channel, scope, (ListingFormat::Legacy, paging)).await?.filter(|answer| {
                 let mut domain = Registry::default();
                 domain.extend_legacy(scope, answer).is_ok() && !domain.entries.is_empty()
             });
             if answer.is_some() {
-                format = Format::Legacy;
+                format = ListingFormat::Legacy;
             }
         }
         if answer.is_none() && scope == Scope::LoadFilesAndModules {
             scope = Scope::LoadFiles;
-            answer = read_scope(card, channel, scope, format).await?;
+            answer = read_scope(card, channel, scope, (format, paging)).await?;
         }
         let Some(answer) = answer else {
             registry.untold.push(scope);
             continue;
         };
         let (read, is_cut) = match format {
-            Format::Tagged => {
+            ListingFormat::Tlv => {
                 let read = registry.extend(scope, &answer);
                 let cut = Reader::new(&answer).find_map(Result::err).map(CardFault::Tlv);
                 let is_cut = cut.is_some() && read.as_ref().err() == cut.as_ref();
                 (read, is_cut)
             }
             // Entries without tags end where their lengths say: what does not end is cut.
-            Format::Legacy => (registry.extend_legacy(scope, &answer), true),
+            ListingFormat::Legacy => (registry.extend_legacy(scope, &answer), true),
         };
         match read {
             Ok(()) => {}
@@ -208,15 +230,13 @@ async fn read_parts(card: &mut impl CardPort, channel: &mut SecureChannel, on_cu
             }
             Err(fault) => return Err(Error::card("GET STATUS", fault)),
         }
+        let part = if scope == Scope::LoadFilesAndModules { Scope::LoadFiles } else { scope };
+        if paging == Paging::CutOff && answer.len() >= FULL_PAGE && !registry.untold.contains(&part) {
+            // It may have been cut between two entries.
+            registry.untold.push(part);
+        }
     }
     Ok(registry)
-}
-
-/// How GET STATUS answers.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Format {
-    Tagged,
-    Legacy,
 }
 
 /// The joined pages of one part; `None` when the card does not know the part.
@@ -224,17 +244,25 @@ async fn read_scope(
     card: &mut impl CardPort,
     channel: &mut SecureChannel,
     scope: Scope,
-    format: Format,
+    (format, paging): (ListingFormat, Paging),
 ) -> Result<Option<Vec<u8>>, Error> {
     let mut joined = Vec::new();
     for page in 0..MAX_PAGES {
         let command = match format {
-            Format::Tagged => command::get_status(scope, None, page > 0),
-            Format::Legacy => command::get_status_legacy(scope, None, page > 0),
+            ListingFormat::Tlv => command::get_status(scope, None, page > 0),
+            ListingFormat::Legacy => command::get_status_legacy(scope, None, page > 0),
         };
         let response = channel.transmit(card, &command).await?;
         let sw = response.sw();
         joined.extend_from_slice(response.data());
+        if paging == Paging::GetResponse && sw == StatusWord::MORE_DATA && response.data().is_empty() {
+            let get = CommandApdu::new(command.class().get_response(), Instruction::GET_RESPONSE, 0x00, 0x00);
+            let page = send(card, get.with_ne(Ne::MAX_SHORT)).await?;
+            if !page.sw().is_ok() && page.sw() != StatusWord::MORE_DATA {
+                return Err(Error::Refused { command: "GET RESPONSE", sw: page.sw() });
+            }
+            joined.extend_from_slice(page.data());
+        }
         match sw {
             StatusWord::OK => return Ok(Some(joined)),
             StatusWord::MORE_DATA if joined.len() <= MAX_REGISTRY => {}

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::{CardProfile, CounterRule, ListingFormat, PrivilegeWidth};
+use super::{CardProfile, CounterRule, LePolicy, ListingFormat, Paging, PrivilegeWidth};
 use crate::ChallengePolicy;
 
 /// A text is no file of card profiles.
@@ -67,6 +67,22 @@ enum Listing {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
+enum Le {
+    Standard,
+    NotInLoad,
+    NeverBehindData,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Pages {
+    Standard,
+    GetResponse,
+    CutOff,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
 enum Challenge {
     Ignore,
     Report,
@@ -83,8 +99,10 @@ struct Raw {
     enciphers_empty_data: Option<bool>,
     bare_key_components: Option<bool>,
     privileges: Option<Width>,
+    le: Option<Le>,
     max_command_data: Option<u64>,
     listing: Option<Listing>,
+    paging: Option<Pages>,
     unique_kdd: Option<bool>,
     challenge: Option<Challenge>,
     s16: Option<bool>,
@@ -143,6 +161,16 @@ fn of(name: String, raw: Raw) -> Result<CardProfile, ProfileError> {
         Listing::Tlv => ListingFormat::Tlv,
         Listing::Legacy => ListingFormat::Legacy,
     });
+    profile.le = raw.le.map_or(profile.le, |le| match le {
+        Le::Standard => LePolicy::Standard,
+        Le::NotInLoad => LePolicy::NotInLoad,
+        Le::NeverBehindData => LePolicy::NeverBehindData,
+    });
+    profile.paging = raw.paging.map_or(profile.paging, |paging| match paging {
+        Pages::Standard => Paging::Standard,
+        Pages::GetResponse => Paging::GetResponse,
+        Pages::CutOff => Paging::CutOff,
+    });
     profile.unique_kdd = raw.unique_kdd.unwrap_or(profile.unique_kdd);
     profile.challenge = raw.challenge.map_or(profile.challenge, |challenge| {
         Some(match challenge {
@@ -175,6 +203,9 @@ mod tests {
             s16 = true
             scp02_i = 0x35
             [profile.other]
+            like = "open-platform-2.0.1"
+            le = "not-in-load"
+            paging = "get-response"
             "#;
         let profiles = CardProfile::read_toml(text).unwrap();
         let mine = &profiles[0];
@@ -183,7 +214,18 @@ mod tests {
         assert_eq!((mine.counter, mine.max_command_data), (CounterRule::WithData, Some(240)));
         assert_eq!((mine.challenge, mine.scp02_i), (Some(ChallengePolicy::Report), Some(0x35)));
         assert_eq!((mine.limit(Some(255)), mine.limit(Some(128)), mine.limit(None)), (Some(240), Some(128), Some(240)));
-        assert_eq!(profiles[1], CardProfile { name: "other".into(), ..CardProfile::standard() });
+        let other = &profiles[1];
+        assert_eq!((other.le, other.paging), (LePolicy::NotInLoad, Paging::GetResponse));
+        assert_eq!((other.listing, other.privileges), (ListingFormat::Legacy, PrivilegeWidth::One));
+        // What a trace shows of a profile is a profile again.
+        for profile in &profiles {
+            let shown = profile.to_string();
+            let fields = shown.split_once(": ").map_or("", |(_, fields)| fields).replace(", ", "\n");
+            let name = &profile.name;
+            let again = CardProfile::read_toml(&format!("[profile.{name}]\n{fields}")).unwrap();
+            assert_eq!(again[0], CardProfile { about: String::new(), ..profile.clone() }, "{shown}");
+        }
+        assert_eq!(CardProfile::standard().to_string(), "standard");
     }
 
     #[test]

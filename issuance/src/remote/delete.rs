@@ -47,11 +47,10 @@ pub fn delete(order: DeleteOrder) -> Conversation<Result<Outcome<Report>, IssueE
 
 async fn run(port: &mut IssuancePort, order: &DeleteOrder) -> Result<Report, Stop> {
     let aid = order.aid;
-    let mut domain = Domain::meet(port, order.access.domain.as_ref()).await?;
+    let mut domain = Domain::meet(port, order.access.domain.as_ref(), &order.access.profile).await?;
     let mut job = Job::read(port, domain.facts.identity.application_entity(&aid)?).await?;
     let mut session = domain.open(port, &order.access).await?;
-    let channel = &mut session.opened.channel;
-    let registry = procedure::read_registry(port, channel).await?;
+    let registry = domain.list(port, &mut session).await?;
     let before = ApplicationRow::all(port, &domain.facts.identity, &registry).await?;
     port.tell(Notice::Applications(before.clone()));
 
@@ -71,14 +70,14 @@ async fn run(port: &mut IssuancePort, order: &DeleteOrder) -> Result<Report, Sto
         check(&registry, &aid, &gone, order.force)?;
         port.tell(Notice::Stage("deleting"));
         let permit = job.begin(port, steps::DELETE, intent(&aid)).await?;
-        let result = procedure::delete(port, channel, &aid, !gone.is_empty()).await;
+        let result = procedure::delete(port, &mut session.opened.channel, &aid, !gone.is_empty()).await;
         job.settle(port, permit, outcome_of(&result)).await?;
         result?;
     } else if let (Some(what), false) = (untold(&registry), step.is_done()) {
         if !order.force {
             return Err(IssueError::NotListed { what }.into());
         }
-        delete_unlisted(port, channel, &mut job, &aid).await?;
+        delete_unlisted(port, &mut session.opened.channel, &mut job, &aid).await?;
     } else if step.is_in_doubt() {
         job.resolve(port, steps::DELETE, StepEvent::Succeeded { proof: Proof::Probe }).await?;
     } else if job.state().deleted {
@@ -87,7 +86,7 @@ async fn run(port: &mut IssuancePort, order: &DeleteOrder) -> Result<Report, Sto
     } else if !step.is_done() {
         return Err(IssueError::NotOnCard { aid }.into());
     }
-    let registry = procedure::read_registry(port, channel).await?;
+    let registry = domain.list(port, &mut session).await?;
     // What was deleted may be issued anew: its steps begin from nothing. In one transaction, so that a run that is cut off
     // before it finds the deletion done and comes here again.
     let identity = &domain.facts.identity;

@@ -3,7 +3,8 @@
 use cardwright_apdu::{Aid, CardPort, StatusWord, tlv};
 use cardwright_gp::card_data::{CIN, CPLC, Cplc, IIN};
 use cardwright_gp::procedure::{self, CardData, KeyScheme, NewKeys, OpenOptions, Opened};
-use cardwright_gp::{CardFault, Error as GpError, OpenRefusal, SecureChannel, command};
+use cardwright_gp::profile::ListingQuirks;
+use cardwright_gp::{CardFault, CardProfile, Error as GpError, OpenRefusal, Registry, SecureChannel, command};
 use sha2::{Digest, Sha256};
 
 use super::report::{CardFacts, IssueError, Stop};
@@ -22,7 +23,9 @@ const SHORT_COMMAND: usize = 239;
 pub(super) struct Domain {
     pub(super) facts: CardFacts,
     pub(super) job: Job,
+    /// The longest command data field that the card takes, by its FCI and its profile.
     pub(super) max_command_data: Option<usize>,
+    listing: ListingQuirks,
 }
 
 /// A channel to the issuer security domain, and whether the keys are those that the order wants.
@@ -33,7 +36,7 @@ pub(super) struct Session {
 
 impl Domain {
     /// Resets the card, selects the issuer security domain and reads what the card is.
-    pub(super) async fn meet(port: &mut IssuancePort, aid: Option<&Aid>) -> Result<Self, Stop> {
+    pub(super) async fn meet(port: &mut IssuancePort, aid: Option<&Aid>, profile: &CardProfile) -> Result<Self, Stop> {
         port.tell(Notice::Stage("reading what the card is"));
         let atr =
             port.reset().await.map_err(|source| IssueError::Gp(GpError::Transport { command: "reset", source }))?;
@@ -43,7 +46,12 @@ impl Domain {
         let job = Job::read(port, identity.entity()?).await?;
         let facts = CardFacts { identity, atr, domain: fci.aid, data };
         port.tell(Notice::Card(Box::new(facts.clone())));
-        Ok(Self { facts, job, max_command_data: fci.max_command_data })
+        Ok(Self {
+            facts,
+            job,
+            max_command_data: profile.limit(fci.max_command_data),
+            listing: profile.listing_quirks(),
+        })
     }
 
     /// The longest command data field that the card takes and that was not seen to fail.
@@ -59,6 +67,11 @@ impl Domain {
         }
         let _durable = self.job.record(port, &[Event::ShortCommands]).await?;
         Ok(true)
+    }
+
+    /// Reads what is on the card.
+    pub(super) async fn list(&self, port: &mut IssuancePort, session: &mut Session) -> Result<Registry, Stop> {
+        Ok(procedure::read_registry_following(port, &mut session.opened.channel, self.listing).await?)
     }
 
     /// Selects the issuer security domain again.
@@ -86,7 +99,10 @@ impl Domain {
         }
         let candidates: Vec<_> = order.new_keys.iter().chain(&order.current_keys).cloned().collect();
         let i_of = |protocol| self.facts.data.recognition.as_ref().and_then(|data| data.i_of(protocol));
-        let mut options = OpenOptions::new(order.level).with_challenge_policy(order.challenge).knowing(i_of);
+        let mut options = OpenOptions::new(order.level)
+            .with_challenge_policy(order.challenge)
+            .knowing(i_of)
+            .following(&order.profile);
         self.check_level(order)?;
         let mut kvns = wanted.into_iter().chain([0]);
         options.kvn = kvns.next().unwrap_or(0);

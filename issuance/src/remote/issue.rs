@@ -1,8 +1,8 @@
 use cardwright_apdu::{Aid, StatusWord};
-use cardwright_gp::Error as GpError;
 use cardwright_gp::command::InstallForInstall;
 use cardwright_gp::procedure;
 use cardwright_gp::registry::{LifeCycle, Registry, RegistryEntry};
+use cardwright_gp::{Error as GpError, Privileges};
 use sha2::{Digest, Sha256};
 
 use super::domain::{Domain, Session, outcome_of};
@@ -33,7 +33,7 @@ pub fn issue(order: Order) -> Conversation<Result<Outcome<Report>, IssueError>> 
 }
 
 async fn run(port: &mut IssuancePort, order: &Order) -> Result<Report, Stop> {
-    let mut domain = Domain::meet(port, order.domain.as_ref()).await?;
+    let mut domain = Domain::meet(port, order.domain.as_ref(), &order.profile).await?;
     release_or_stop(port, &mut domain.job, order).await?;
     let mut jobs = Vec::with_capacity(order.applications.len());
     for application in &order.applications {
@@ -47,7 +47,7 @@ async fn run(port: &mut IssuancePort, order: &Order) -> Result<Report, Stop> {
     }
 
     let mut session = domain.open(port, order).await?;
-    let registry = procedure::read_registry(port, &mut session.opened.channel).await?;
+    let registry = domain.list(port, &mut session).await?;
     let before = ApplicationRow::all(port, &domain.facts.identity, &registry).await?;
     port.tell(Notice::Applications(before.clone()));
 
@@ -81,7 +81,7 @@ async fn run(port: &mut IssuancePort, order: &Order) -> Result<Report, Stop> {
     port.tell(Notice::Stage("proving what is on the card"));
     domain.select(port).await?;
     let mut session = domain.open(port, order).await?;
-    let registry = procedure::read_registry(port, &mut session.opened.channel).await?;
+    let registry = domain.list(port, &mut session).await?;
     domain.same_card(port, Some(&mut session.opened.channel)).await?;
     if !session.has_new_keys {
         return Err(IssueError::NotProved { what: "the new key set of the security domain".into() }.into());
@@ -159,7 +159,8 @@ async fn content(
     {
         return Err(IssueError::OtherVersion { load_file, expected, actual }.into());
     }
-    let mut install = InstallForInstall::new(load_file, order.module, order.instance);
+    let mut install = InstallForInstall::new(load_file, order.module, order.instance)
+        .with_privileges(Privileges::NONE, access.profile.privileges);
     install.application_parameters = &order.parameters;
     let load_input = Sha256::digest(order.load_file.as_bytes()).into();
     let install_input = Sha256::digest(install.and_make_selectable()?.data()).into();

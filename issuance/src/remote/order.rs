@@ -1,7 +1,7 @@
 use cardwright_apdu::Aid;
 use cardwright_cos::{KeyHeader, KeyUpdate, Protection};
 use cardwright_gp::procedure::KeyCandidate;
-use cardwright_gp::{ChallengePolicy, LoadFile, SecurityLevel};
+use cardwright_gp::{CardProfile, ChallengePolicy, LoadFile, SecurityLevel};
 use cardwright_keys::KeyRef;
 
 /// What a card is to become.
@@ -13,6 +13,8 @@ pub struct Order {
     pub level: SecurityLevel,
     /// Whether the card challenge is checked.
     pub challenge: ChallengePolicy,
+    /// What the cards do otherwise than the standard says; what it says of the challenge comes before `challenge`.
+    pub profile: CardProfile,
     /// Key sets of the issuer security domain that the card may have now.
     pub current_keys: Vec<KeyCandidate>,
     /// Key sets that it shall get: the first whose kind fits the protocol counts.

@@ -1,4 +1,5 @@
 use cardwright_apdu::Aid;
+use cardwright_gp::CardProfile;
 
 use super::domain::Domain;
 use super::report::{IssueError, Outcome, Stop};
@@ -21,7 +22,7 @@ pub fn record_use(application: Aid) -> Conversation<Result<Outcome<CardIdentity>
 }
 
 async fn run(port: &mut IssuancePort, application: Aid) -> Result<CardIdentity, Stop> {
-    let domain = Domain::meet(port, None).await?;
+    let domain = Domain::meet(port, None, &CardProfile::standard()).await?;
     let identity = domain.facts.identity;
     let mut job = Job::read(port, identity.application_entity(&application)?).await?;
     if !job.step(steps::MASTER_KEY).is_done() {
