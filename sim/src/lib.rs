@@ -1,9 +1,12 @@
-//! A software card with faults.
+//! Software cards with faults.
 //!
 //! [`JavaCard`] is a Java Card with an issuer security domain, in process: it speaks SCP01, SCP02 or SCP03, loads and installs
 //! load files, replaces keys, keeps a registry, and answers what is wrong with the status words of the standard. It is
 //! written from the texts of GlobalPlatform Card Specification 2.3.1 (GPCS) and its Amendment D 1.1.1 (Amd D), and
 //! shares no code with the crates that talk to cards: when the two understand each other, both have read the standard.
+//!
+//! [`CpuCard`] is a native card of PBOC with the commands of FMCOS 2.0: files under access rights, keys, secure messaging and
+//! the electronic purse.
 //!
 //! [`SimReader`] is a reader with such a card in it, a [`Transport`](cardwright_apdu::Transport) with planned
 //! [`Faults`]: the card is pulled out before or after a command, an answer is altered, another card lies in the reader.
@@ -36,6 +39,7 @@
 //!                                                   |-> issuer security domain: channel -> SCP01 | SCP02 | SCP03
 //!                                                   |     INSTALL, LOAD, DELETE, PUT KEY, GET STATUS, SET STATUS, ..
 //!                                                   `-> applications: PbocApplication, inert ones
+//!                                       -> CpuCard: files and access rights, keys, line protection, purse
 //! ```
 //!
 //! # Limits
@@ -46,6 +50,11 @@
 //! supported. An R-MAC session ends with the secure channel session that it was begun in. Keys can be read by tests
 //! ([`JavaCard::key_sets`]) and lie in the
 //! card's file in the clear: put none but test keys into it.
+//!
+//! A CPU card has the commands of the FMCOS 2.0 manuals but UNBLOCK (80 2C) and those of the construction ministry (PULL,
+//! CHARGE), whose bytes the manuals do not give. SELECT of an elementary file answers 9000 without data. What the manuals do not
+//! say is settled here and not checked against a real card: what the MAC of a response covers, the status where a
+//! challenge is missing (6985), which transactions leave a MAC for GET TRANSACTION PROVE.
 
 mod application;
 mod builder;
@@ -54,6 +63,7 @@ mod card;
 mod channel;
 mod config;
 mod cplc;
+mod cpu;
 mod crypto;
 mod data;
 mod faults;
@@ -63,8 +73,10 @@ mod isd;
 mod keys;
 mod memory;
 mod pboc;
+mod power;
 mod put_key;
 mod reader;
+mod recorder;
 mod registry;
 mod scp01;
 mod scp02;
@@ -79,6 +91,7 @@ pub use application::{BUILT_INS, BuiltIn};
 pub use builder::{CardLifeCycle, JavaCardBuilder, StaticKeys};
 pub use card::{JavaCard, LogEntry};
 pub use config::{AesKeyLength, SecureChannelProtocol};
+pub use cpu::{AccessRule, CpuCard, CpuCardBuilder, CpuKey, OverdraftTac, ProveNumber};
 pub use faults::{Fault, Faults};
 pub use keys::{Key, KeySet, KeyType};
 pub use pboc::{PbocApplication, PbocKey};
