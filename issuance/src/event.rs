@@ -3,9 +3,11 @@
 //! Numbers are never reused; a reader that meets an unknown one says so and stops.
 
 use minicbor::{CborLen, Decode, Encode};
-use thiserror::Error;
 
 use crate::journal::{Entity, Entry, Record};
+use crate::machine::{self, Machine};
+
+pub use crate::machine::{EventError, EventFault};
 
 /// Idempotency class of a step: what may be done when its outcome is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode, CborLen)]
@@ -147,25 +149,11 @@ pub enum Event {
     ShortCommands,
 }
 
-/// A record whose body is none of ours.
-#[derive(Debug, Error)]
-#[error("record {seq} of {entity}: {reason}")]
-pub struct EventError {
-    /// Number of the record.
-    pub seq: u64,
-    /// Its entity.
-    pub entity: Entity,
-    /// What the decoder says.
-    pub reason: minicbor::decode::Error,
-}
-
 impl Event {
     /// The journal entry that records this event.
     #[must_use]
     pub fn entry(&self, entity: &Entity) -> Entry {
-        // Writing to memory cannot fail.
-        let body = minicbor::to_vec(self).unwrap_or_default();
-        Entry { entity: entity.clone(), body }
+        machine::entry(entity, self)
     }
 
     /// The event that a record holds.
@@ -173,13 +161,7 @@ impl Event {
     /// # Errors
     /// [`EventError`] names the record.
     pub fn of(record: &Record) -> Result<Self, EventError> {
-        let wrong = |reason| EventError { seq: record.seq, entity: record.entity.clone(), reason };
-        let mut decoder = minicbor::Decoder::new(&record.body);
-        let event = decoder.decode().map_err(wrong)?;
-        if decoder.position() != record.body.len() {
-            return Err(wrong(minicbor::decode::Error::message("bytes after the event")));
-        }
-        Ok(event)
+        machine::read_event(crate::job::JobState::NAME, record)
     }
 }
 

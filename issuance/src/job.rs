@@ -1,16 +1,18 @@
 //! A job: the steps of one entity, folded from its records, and the way new records come to it.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 
 use thiserror::Error;
 
 use crate::event::{Event, EventError, Proof, StepEvent};
 use crate::journal::{Entity, Record};
 use crate::ledger::Ledger;
+use crate::machine::{Change, Kept, Machine, MachineError};
 use crate::port::{IssuancePort, Notice};
 use crate::remote::steps::DELETE;
 use crate::step::{Intent, MAX_ATTEMPTS, Step, StepError, StepState};
-use crate::store::{Durable, StoreError, Transaction};
+use crate::store::{Durable, StoreError};
 
 /// Where an entity stands: its steps, its lock-out ledger, what was reported of it. Pure: a fold over events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,6 +78,36 @@ impl JobState {
     }
 }
 
+impl Machine for JobState {
+    const NAME: &'static str = "job";
+    type Event = Event;
+    type Effect = Infallible;
+    type Error = JobRefusal;
+
+    fn apply(self, event: &Event) -> Result<(Self, Vec<Infallible>), JobRefusal> {
+        let step = match event {
+            Event::Step { step, .. } => step.as_str(),
+            _ => "",
+        };
+        let state = Self::apply(self, event).map_err(|reason| JobRefusal { step: step.into(), reason })?;
+        Ok((state, Vec::new()))
+    }
+
+    fn is_open(&self) -> bool {
+        self.steps.values().any(Step::is_in_doubt)
+    }
+}
+
+/// An event that cannot follow, of one step of a job.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("step {step}: {reason}")]
+pub struct JobRefusal {
+    /// Which step.
+    pub step: String,
+    /// Why.
+    pub reason: StepError,
+}
+
 /// The journal of an entity does not add up, or cannot be written.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -106,14 +138,28 @@ pub enum JobError {
         /// How often.
         attempts: u32,
     },
+    /// What was read or asked for is no history, or no change, of this job.
+    #[error(transparent)]
+    Machine(MachineError<JobRefusal>),
+}
+
+impl From<MachineError<JobRefusal>> for JobError {
+    fn from(error: MachineError<JobRefusal>) -> Self {
+        match error {
+            MachineError::Store(error) => Self::Store(error),
+            MachineError::Event(error) => Self::Event(error),
+            MachineError::Refused { entity, reason: JobRefusal { step, reason }, .. } => {
+                Self::Step { entity, step, reason }
+            }
+            other => Self::Machine(other),
+        }
+    }
 }
 
 /// A job with its place in the journal.
 #[derive(Debug)]
 pub struct Job {
-    entity: Entity,
-    state: JobState,
-    last_seq: u64,
+    kept: Kept<JobState>,
 }
 
 /// Leave to send the commands of one attempt: the intent is on stable storage.
@@ -131,12 +177,7 @@ impl Job {
     /// # Errors
     /// [`JobError`] names the record or step that does not add up.
     pub fn from_records(entity: Entity, records: &[Record]) -> Result<Self, JobError> {
-        let mut job = Self { entity, state: JobState::default(), last_seq: 0 };
-        for record in records {
-            job.fold(&Event::of(record)?)?;
-            job.last_seq = record.seq;
-        }
-        Ok(job)
+        Ok(Self { kept: Kept::from_records(entity, records)? })
     }
 
     /// Reads an entity's records and folds them.
@@ -144,31 +185,19 @@ impl Job {
     /// # Errors
     /// As [`Job::from_records`].
     pub async fn read(port: &mut IssuancePort, entity: Entity) -> Result<Self, JobError> {
-        let records = port.history(&entity).await?;
-        Self::from_records(entity, &records)
+        Ok(Self { kept: Kept::read(port, entity).await? })
     }
 
     /// Where it stands.
     #[must_use]
     pub fn state(&self) -> &JobState {
-        &self.state
+        self.kept.state()
     }
 
     /// The step of this name.
     #[must_use]
     pub fn step(&self, name: &str) -> Step {
-        self.state.step(name)
-    }
-
-    fn fold(&mut self, event: &Event) -> Result<(), JobError> {
-        let state = std::mem::take(&mut self.state);
-        let step = match event {
-            Event::Step { step, .. } => step.clone(),
-            _ => String::new(),
-        };
-        self.state =
-            state.apply(event).map_err(|reason| JobError::Step { entity: self.entity.clone(), step, reason })?;
-        Ok(())
+        self.state().step(name)
     }
 
     /// Records events. They count once they are durable.
@@ -184,25 +213,11 @@ impl Job {
     /// # Errors
     /// As [`Job::record`]; nothing is written then.
     pub async fn record_all(port: &mut IssuancePort, jobs: &mut [(&mut Self, &[Event])]) -> Result<Durable, JobError> {
-        let mut transaction = Transaction::default();
-        let mut after = Vec::with_capacity(jobs.len());
-        for (job, events) in jobs.iter() {
-            let mut next = Self { entity: job.entity.clone(), state: job.state.clone(), last_seq: job.last_seq };
-            for event in *events {
-                next.fold(event)?;
-            }
-            transaction.entries.extend(events.iter().map(|event| event.entry(&job.entity)));
-            transaction.expect.push((job.entity.clone(), job.last_seq));
-            after.push((next, events.len() as u64));
+        let mut change = Change::new();
+        for (job, events) in jobs.iter_mut() {
+            change = change.apply(&mut job.kept, events)?;
         }
-        let durable = port.commit(transaction).await?;
-        let mut seq = durable.first_seq();
-        for ((job, _), (mut next, count)) in jobs.iter_mut().zip(after) {
-            seq += count;
-            next.last_seq = seq - 1;
-            **job = next;
-        }
-        Ok(durable)
+        Ok(change.commit_through(port).await?.durable)
     }
 
     /// Records the intent of an attempt. Only the permit lets its commands be sent.
@@ -220,7 +235,7 @@ impl Job {
         if attempt > MAX_ATTEMPTS {
             let reason = format!("tried {MAX_ATTEMPTS} times");
             self.settle_as(port, step, attempt - 1, StepEvent::Quarantined { reason }).await?;
-            let entity = self.entity.clone();
+            let entity = self.kept.entity().clone();
             return Err(JobError::AttemptsSpent { entity, step: step.into(), attempts: attempt - 1 });
         }
         let event = intent.begun();

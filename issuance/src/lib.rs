@@ -4,7 +4,10 @@
 //! after; an outcome that is not known is a state of its own, and the card is asked before anything is repeated
 //! ([`step`]). Records are kept in a [`journal`] by a [`store`].
 //!
-//! A machine is an `async fn` that asks for everything it needs ([`Ask`]): a command carried to the card, a key request
+//! What is remembered of a thing is a [`machine`]: a pure reducer over its records. The small ones that every process needs are
+//! [`primitive`]; what nobody can tell waits in [`quarantine`]; personal data are [`sealed`] apart.
+//!
+//! A process is an `async fn` that asks for everything it needs ([`Ask`]): a command carried to the card, a key request
 //! answered, records committed, random bytes. [`Driver`] answers from a blocking transport, key service and store; a relay
 //! or a C program answers step by step. [`remote`] issues applications on Java cards (remote issuing); [`lockout`] opens a secure
 //! channel for whatever else is to be done, and counts failures for the same card.
@@ -14,8 +17,12 @@ pub mod job;
 pub mod journal;
 mod ledger;
 pub mod lockout;
+pub mod machine;
 mod port;
+pub mod primitive;
+pub mod quarantine;
 pub mod remote;
+pub mod sealed;
 pub mod step;
 pub mod store;
 

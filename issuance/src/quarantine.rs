@@ -1,0 +1,320 @@
+//! Quarantine: what may have happened, and nobody can tell, waits here until a card or two persons say.
+//!
+//! One case is one doubt: a subject (a lease, a step, a voucher) and a mark that tells its doubts apart (the fencing token, the attempt).
+//!
+//! | from | event | guard | to | effect |
+//! |---|---|---|---|---|
+//! | (none) | Opened(subject, mark, reason, card, last proved step, evidence) | | Open | alarm |
+//! | Open | Observed(evidence): it still cannot be told | | Open | |
+//! | Open | Probed(card, finding, evidence): the card was shown again and says it | the same card | Settled | settled |
+//! | Open | Decided(finding, grant): persons say it | at least two approved exactly this case and finding | Settled | settled |
+//!
+//! Time settles nothing, and no other event does: an unknown never frees a number, a voucher or a card. What was quarantined goes on
+//! with a [`Resolution`], and only a settled case makes one.
+
+use minicbor::bytes::ByteArray;
+use minicbor::{Decode, Encode};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use crate::journal::{Entity, EntityError};
+use crate::machine::Machine;
+use crate::primitive::approval::{Grant, matter};
+
+/// How many persons have to decide what no card can tell.
+pub const MIN_PERSONS: usize = 2;
+
+/// What came of the thing in doubt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Finding {
+    /// It happened.
+    #[n(0)]
+    Done,
+    /// It did not happen, and cannot happen any more.
+    #[n(1)]
+    NotDone,
+    /// It happened in part, or to something that failed: what it used is lost.
+    #[n(2)]
+    Spoilt,
+}
+
+/// Why nobody can tell.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Reason {
+    /// No answer came.
+    #[n(0)]
+    NoAnswer,
+    /// The card was taken away.
+    #[n(1)]
+    CardGone,
+    /// Its holder fell silent while it was written.
+    #[n(2)]
+    HolderSilent,
+    /// An authority took it from its holder while it was written.
+    #[n(3)]
+    Revoked,
+    /// The card or a counterpart contradicts what is recorded.
+    #[n(4)]
+    Contradiction,
+    /// The card is there and does not tell.
+    #[n(5)]
+    NotTold,
+    /// It was tried too often.
+    #[n(6)]
+    AttemptsSpent,
+    /// Another, in words without data.
+    #[n(7)]
+    Other(#[n(0)] String),
+}
+
+/// What a case begins with.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Doubt {
+    /// Name of the entity in doubt.
+    #[n(0)]
+    pub subject: String,
+    /// Tells its doubts apart: the fencing token of the write, the attempt of the step.
+    #[n(1)]
+    pub mark: u64,
+    /// Why.
+    #[n(2)]
+    pub reason: Reason,
+    /// SHA-256 of the identity of the card that can tell, if there is one.
+    #[cbor(n(3), with = "minicbor::bytes")]
+    pub card: Option<[u8; 32]>,
+    /// The last step that is proved.
+    #[n(4)]
+    pub last_proved: Option<String>,
+    /// Where the card or the thing lies.
+    #[n(5)]
+    pub location: Option<String>,
+    /// Hashes of what is known: transcripts, answers, sensor records.
+    #[n(6)]
+    pub evidence: Vec<ByteArray<32>>,
+}
+
+impl Doubt {
+    /// The entity of its case.
+    ///
+    /// # Errors
+    /// None in practice: the text is printable and short.
+    pub fn case_entity(&self) -> Result<Entity, EntityError> {
+        let named = minicbor::to_vec((&self.subject, self.mark)).unwrap_or_default();
+        let digits: String = Sha256::digest(named)[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        Entity::new(&format!("case/{digits}"))
+    }
+
+    /// What approvers sign when they decide this case: the hash of subject, mark and finding.
+    #[must_use]
+    pub fn matter(&self, finding: Finding) -> [u8; 32] {
+        matter("case", &(&self.subject, self.mark, finding))
+    }
+}
+
+/// What happens to a case. Times are milliseconds since 1970-01-01 UTC.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum CaseEvent {
+    /// A doubt.
+    #[n(76)]
+    Opened {
+        /// When.
+        #[n(0)]
+        at_ms: u64,
+        /// What is known.
+        #[n(1)]
+        doubt: Doubt,
+    },
+    /// It was looked at and still cannot be told.
+    #[n(77)]
+    Observed {
+        /// When.
+        #[n(0)]
+        at_ms: u64,
+        /// Hash of what was seen.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        evidence: [u8; 32],
+    },
+    /// The card was shown again, and it proves what happened.
+    #[n(78)]
+    Probed {
+        /// When.
+        #[n(0)]
+        at_ms: u64,
+        /// SHA-256 of the identity of the card.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        card: [u8; 32],
+        /// What it proves.
+        #[n(2)]
+        finding: Finding,
+        /// Hash of the proof.
+        #[cbor(n(3), with = "minicbor::bytes")]
+        evidence: [u8; 32],
+    },
+    /// Persons decided.
+    #[n(79)]
+    Decided {
+        /// When.
+        #[n(0)]
+        at_ms: u64,
+        /// What.
+        #[n(1)]
+        finding: Finding,
+        /// Their approval of [`Doubt::matter`].
+        #[n(2)]
+        grant: Grant,
+    },
+}
+
+/// What is to be done about a case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CaseEffect {
+    /// Somebody has to look.
+    Alarm,
+    /// What was in doubt can go on.
+    Settled(Resolution),
+}
+
+/// One doubt.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Case {
+    doubt: Option<Doubt>,
+    /// Hashes of everything that was seen, in order.
+    evidence: Vec<[u8; 32]>,
+    finding: Option<Finding>,
+}
+
+/// What a settled case says of its subject. Nothing else makes one.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Resolution {
+    #[n(0)]
+    mark: u64,
+    #[n(1)]
+    finding: Finding,
+    /// Hash over the evidence.
+    #[cbor(n(2), with = "minicbor::bytes")]
+    evidence: [u8; 32],
+}
+
+impl Resolution {
+    /// Which doubt of the subject.
+    #[must_use]
+    pub fn mark(&self) -> u64 {
+        self.mark
+    }
+
+    /// What came of it.
+    #[must_use]
+    pub fn finding(&self) -> Finding {
+        self.finding
+    }
+}
+
+/// An event of a case that cannot follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum CaseError {
+    /// Opened twice, or another event before.
+    #[error("a case is opened once, and first")]
+    Opening,
+    /// Settled already.
+    #[error("the case is settled")]
+    Settled,
+    /// Another card than the one in doubt, or a case without a card: it proves nothing.
+    #[error("the card that was shown is not the one of the case")]
+    OtherCard,
+    /// The approval is for another case or finding.
+    #[error("the approval is for another case or finding")]
+    OtherMatter,
+    /// Too few persons.
+    #[error("{persons} approved, {MIN_PERSONS} different persons have to")]
+    Persons {
+        /// How many did.
+        persons: usize,
+    },
+}
+
+impl Case {
+    /// What it began with; `None` before the first record.
+    #[must_use]
+    pub fn doubt(&self) -> Option<&Doubt> {
+        self.doubt.as_ref()
+    }
+
+    /// What came of it, once that is known.
+    #[must_use]
+    pub fn finding(&self) -> Option<Finding> {
+        self.finding
+    }
+
+    /// Hashes of everything that was seen, in order.
+    #[must_use]
+    pub fn evidence(&self) -> &[[u8; 32]] {
+        &self.evidence
+    }
+
+    /// What the subject goes on with; `None` while the case is open, and for any other subject.
+    #[must_use]
+    pub fn resolution(&self, subject: &Entity) -> Option<Resolution> {
+        let doubt = self.doubt.as_ref().filter(|doubt| doubt.subject == subject.as_str())?;
+        let evidence = Sha256::digest(self.evidence.concat()).into();
+        self.finding.map(|finding| Resolution { mark: doubt.mark, finding, evidence })
+    }
+
+    fn settle(mut self, finding: Finding, evidence: [u8; 32]) -> (Self, Vec<CaseEffect>) {
+        self.evidence.push(evidence);
+        self.finding = Some(finding);
+        let subject = self.doubt.as_ref().and_then(|doubt| Entity::new(&doubt.subject).ok());
+        let settled = subject.and_then(|subject| self.resolution(&subject)).map(CaseEffect::Settled);
+        (self, settled.into_iter().collect())
+    }
+}
+
+impl Machine for Case {
+    const NAME: &'static str = "case";
+    type Event = CaseEvent;
+    type Effect = CaseEffect;
+    type Error = CaseError;
+
+    fn apply(mut self, event: &CaseEvent) -> Result<(Self, Vec<CaseEffect>), CaseError> {
+        if let CaseEvent::Opened { doubt, .. } = event {
+            if self.doubt.is_some() {
+                return Err(CaseError::Opening);
+            }
+            let evidence = doubt.evidence.iter().map(|hash| **hash).collect();
+            return Ok((Self { doubt: Some(doubt.clone()), evidence, ..self }, vec![CaseEffect::Alarm]));
+        }
+        let doubt = self.doubt.as_ref().ok_or(CaseError::Opening)?;
+        if self.finding.is_some() {
+            return Err(CaseError::Settled);
+        }
+        match event {
+            CaseEvent::Opened { .. } => Err(CaseError::Opening),
+            CaseEvent::Observed { evidence, .. } => {
+                self.evidence.push(*evidence);
+                Ok((self, Vec::new()))
+            }
+            CaseEvent::Probed { card, finding, evidence, .. } => match doubt.card == Some(*card) {
+                true => Ok(self.settle(*finding, *evidence)),
+                false => Err(CaseError::OtherCard),
+            },
+            CaseEvent::Decided { finding, grant, .. } => {
+                let what = doubt.matter(*finding);
+                if *grant.what() != what {
+                    return Err(CaseError::OtherMatter);
+                }
+                if grant.persons() < MIN_PERSONS {
+                    return Err(CaseError::Persons { persons: grant.persons() });
+                }
+                Ok(self.settle(*finding, what))
+            }
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        self.doubt.is_some() && self.finding.is_none()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
