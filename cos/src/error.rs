@@ -2,6 +2,8 @@ use cardwright_apdu::{ByteCount, Delivery, StatusWord, TransportError};
 use cardwright_keys::KeyError;
 use thiserror::Error;
 
+use crate::cpu::Counted;
+use crate::profile::CommandError;
 use crate::purse::OpenLoadError;
 
 /// Why an operation on a native card did not succeed, by who is at fault.
@@ -21,6 +23,39 @@ pub enum Error {
     /// The key is locked: its retry counter is used up.
     #[error("EXTERNAL AUTHENTICATE: the key is locked on the card")]
     Locked,
+    /// One more wrong try would lock it for ever: nothing was sent.
+    #[error("{of}: one try is left, and one that fails locks it for ever; nothing was sent")]
+    LastTry {
+        /// What is counted.
+        of: Counted,
+    },
+    /// The card refused a MAC: nothing that has one is sent any more, since a few of these lock the card for ever.
+    #[error(
+        "{command}: the card refused a MAC; nothing with a MAC is sent any more: check the key first, three such answers lock a card"
+    )]
+    MacRefused {
+        /// The command's name.
+        command: &'static str,
+    },
+    /// The MAC of a response is missing or wrong: its data are not used.
+    #[error("{command}: the MAC of the response is missing or wrong")]
+    ResponseMac {
+        /// The command's name.
+        command: &'static str,
+    },
+    /// The command with its MAC is longer than the card takes.
+    #[error("{command}: {} of data with the MAC, the card takes {limit}", ByteCount(*actual))]
+    TooLong {
+        /// The command's name.
+        command: &'static str,
+        /// Length of the data field, in bytes.
+        actual: usize,
+        /// The most, in bytes.
+        limit: usize,
+    },
+    /// The profile has no such command, or its fields do not fit.
+    #[error(transparent)]
+    Command(#[from] CommandError),
     /// The card refused a command.
     #[error("{command}: {sw}")]
     Refused {
