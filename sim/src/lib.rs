@@ -8,6 +8,9 @@
 //! [`CpuCard`] is a native card of PBOC with the commands of FMCOS 2.0: files under access rights, keys, secure messaging and
 //! the electronic purse.
 //!
+//! [`Usim`] is a USIM and SIM: the files that an issuer writes, administrative codes, Ki and OPc by vendor, AUTHENTICATE with
+//! Milenage.
+//!
 //! [`SimReader`] is a reader with such a card in it, a [`Transport`](cardwright_apdu::Transport) with planned
 //! [`Faults`]: the card is pulled out before or after a command, an answer is altered, another card lies in the reader.
 //! [`CardFile`] keeps a card's non-volatile memory in a file, so that it outlives the process, however that ends.
@@ -40,6 +43,7 @@
 //!                                                   |     INSTALL, LOAD, DELETE, PUT KEY, GET STATUS, SET STATUS, ..
 //!                                                   `-> applications: PbocApplication, inert ones
 //!                                       -> CpuCard: files and access rights, keys, line protection, purse
+//!                                       -> Usim: files, codes, Milenage
 //! ```
 //!
 //! # Limits
@@ -55,6 +59,10 @@
 //! CHARGE), whose bytes the manuals do not give. SELECT of an elementary file answers 9000 without data. What the manuals do not
 //! say is settled here and not checked against a real card: what the MAC of a response covers, the status where a
 //! challenge is missing (6985), which transactions leave a MAC for GET TRANSACTION PROVE.
+//!
+//! A USIM has one logical channel, the files that are written when it is issued and no others, access conditions as
+//! compact security attributes (and no EF.ARR), no secure messaging and no toolkit; SEARCH RECORD, INCREASE and
+//! DEACTIVATE are not supported, nor COMP128 and TUAK. How tries are counted and files torn is not checked against a real one.
 
 mod application;
 mod builder;
@@ -85,6 +93,7 @@ mod scp11;
 mod software_card;
 mod status;
 mod store;
+mod usim;
 mod wire;
 
 pub use application::{BUILT_INS, BuiltIn};
@@ -100,6 +109,7 @@ pub use registry::{EntryKind, RegistryEntry};
 pub use scp11::Scp11Keys;
 pub use software_card::SoftwareCard;
 pub use store::{CardFile, CardFileError};
+pub use usim::{Usim, UsimBuilder, UsimStyle};
 
 #[cfg(test)]
 mod tests;
