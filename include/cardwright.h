@@ -6,7 +6,7 @@
  * about the last call of the same thread that failed. Results are written only on success; the one exception is the
  * needed length when a buffer is too small (CW_BUFFER_TOO_SMALL), and that is refused before anything goes to a card.
  *
- * Handles. cw_session, cw_keys, cw_load_file, cw_journal, cw_process and cw_reader_watcher are opaque. What a function gave
+ * Handles. cw_session, cw_keys, cw_load_file, cw_journal, cw_process, cw_profile and cw_reader_watcher are opaque. What a function gave
  * through `out` is ended by the _free of its type, once; _free(NULL) is fine. A handle is no address: one that was freed,
  * made up or of another type is found out and answered with CW_BAD_HANDLE. Any thread may use a handle, one at a time: a
  * second one gets CW_BUSY and may try again. A handle whose callback calls back gets CW_REENTRANT.
@@ -150,6 +150,21 @@
  Key kind: AES with 16, 24 or 32 bytes.
  */
 #define CW_KEY_AES 2
+
+/*
+ Key kind: a private key on NIST P-256, 32 bytes. For SCP11 (`cw_session_open_scp11`) alone.
+ */
+#define CW_KEY_EC_P256 3
+
+/*
+ Key kind: a private key on NIST P-384, 48 bytes.
+ */
+#define CW_KEY_EC_P384 4
+
+/*
+ Key kind: a private key on brainpoolP256r1, 32 bytes.
+ */
+#define CW_KEY_EC_BRAINPOOL_P256 5
 
 /*
  `cw_pkcs11_options.flags`: a card's own key, derived on the token, may be in this process's memory while a question is answered:
@@ -299,6 +314,51 @@
  `cw_open_options.flags`: the card is known to speak SCP03 with challenges of 16 bytes; it takes a `host_challenge` of zeros.
  */
 #define CW_OPEN_S16 0x01
+
+/*
+ `cw_open_options.flags`: with a journal: try although the card had too many failed authentications. It may lock the card for ever.
+ */
+#define CW_OPEN_OVERRIDE_LOCKOUT 0x02
+
+/*
+ `cw_opened.counted`: failures are not counted: no journal was given.
+ */
+#define CW_COUNTED_NOT 0
+
+/*
+ `cw_opened.counted`: failures are counted for the card, in whatever reader.
+ */
+#define CW_COUNTED_CARD 1
+
+/*
+ `cw_opened.counted`: the card tells no identity: failures are counted as long as the session lives, and forgotten with it.
+ */
+#define CW_COUNTED_SESSION 2
+
+/*
+ `cw_scp11_options.variant`: SCP11a: card and host prove who they are.
+ */
+#define CW_SCP11_A 1
+
+/*
+ `cw_scp11_options.variant`: SCP11b: the card proves who it is; the host does not.
+ */
+#define CW_SCP11_B 2
+
+/*
+ `cw_scp11_options.variant`: SCP11c: as a, and the card answers with its static key.
+ */
+#define CW_SCP11_C 3
+
+/*
+ `cw_scp11_options.flags`: MACs of 16 bytes, as the card's recognition data says; else 8.
+ */
+#define CW_SCP11_S16 0x01
+
+/*
+ `cw_scp11_options.flags`: blocks of a certificate are marked in the class byte alone, and not in P1 too.
+ */
+#define CW_SCP11_MARK_CLASS 0x02
 
 /*
  Part of the registry: the issuer security domain.
@@ -551,6 +611,12 @@ typedef struct cw_load_file cw_load_file;
  question stays open.
  */
 typedef struct cw_process cw_process;
+
+/*
+ What a kind of card does otherwise than the standard says: named in `cw_open_options` and `cw_order`, which copy it. Made by
+ `cw_profile_new` or `cw_profile_parse`, ended by `cw_profile_free`.
+ */
+typedef struct cw_profile cw_profile;
 
 /*
  Watches readers come and go, and cards in them. Made by `cw_reader_watcher_new`, ended by `cw_reader_watcher_free`.
@@ -828,7 +894,8 @@ typedef struct cw_trace {
    */
   uint32_t micros;
   /*
-   The command in words, such as "80 CA 9F 7F GET DATA, Ne 256"; of its data only what is public. "reset" for a reset.
+   The command in words, such as "80 CA 9F 7F GET DATA, Ne 256"; of its data only what is public. "reset" for a reset; "card
+   profile .." where one that is not the standard is followed from now on.
    */
   const char *command_text;
   /*
@@ -1317,9 +1384,20 @@ typedef struct cw_open_options {
    */
   uint32_t challenge_policy;
   /*
-   0, or `CW_OPEN_S16`.
+   0, or the sum of `CW_OPEN_S16` and `CW_OPEN_OVERRIDE_LOCKOUT`.
    */
   uint32_t flags;
+  /*
+   What the card does otherwise than the standard says; may be NULL. What it says of the challenge comes before
+   `challenge_policy`.
+   */
+  const struct cw_profile *profile;
+  /*
+   Where failed authentications of the card are counted; NULL for nowhere. With a journal the card is asked first who it is, and
+   one that had too many failures is not tried: `CW_LOCKED_OUT`. The attempt is in the journal before INITIALIZE UPDATE goes out.
+   Processes count in the same place. It takes a `host_challenge` of zeros.
+   */
+  struct cw_journal *journal;
 } cw_open_options;
 
 /*
@@ -1354,7 +1432,125 @@ typedef struct cw_opened {
    Key diversification data of the card.
    */
   uint8_t kdd[10];
+  /*
+   What failures are counted for: one of `CW_COUNTED_NOT` to `CW_COUNTED_SESSION`.
+   */
+  uint32_t counted;
 } cw_opened;
+
+/*
+ One certificate.
+ */
+typedef struct cw_certificate {
+  /*
+   Set it to `sizeof(cw_certificate)`; the same in all elements of an array.
+   */
+  uint32_t struct_size;
+  /*
+   Zero.
+   */
+  uint32_t reserved;
+  /*
+   X.509 in DER, or of GlobalPlatform's format (7F21).
+   */
+  const uint8_t *bytes;
+  /*
+   Length of `bytes`, in bytes, at most 4096.
+   */
+  size_t length;
+} cw_certificate;
+
+/*
+ How a secure channel of SCP11 is to be opened.
+ */
+typedef struct cw_scp11_options {
+  /*
+   Set it to `sizeof(cw_scp11_options)`.
+   */
+  uint32_t struct_size;
+  /*
+   One of `CW_SCP11_A` to `CW_SCP11_C`.
+   */
+  uint32_t variant;
+  /*
+   `CW_SECURITY_FULL` or `CW_SECURITY_C_MAC_R_MAC`.
+   */
+  uint32_t security_level;
+  /*
+   0, or the sum of `CW_SCP11_S16` and `CW_SCP11_MARK_CLASS`.
+   */
+  uint32_t flags;
+  /*
+   Length of the session keys, all of AES: 16, 24 or 32 bytes.
+   */
+  uint32_t key_length;
+  /*
+   Curve of `ca_key` or `card_key`: one of `CW_KEY_EC_P256` to `CW_KEY_EC_BRAINPOOL_P256`.
+   */
+  uint32_t curve;
+  /*
+   The day on which the card's certificates have to be valid, in UTC, as 20261122; 0 when their dates are not looked at.
+   */
+  uint32_t date;
+  /*
+   Key identifier and version of the card's key SK.SD.ECKA, such as 13 and 01.
+   */
+  uint8_t kid;
+  /*
+   Its version.
+   */
+  uint8_t kvn;
+  /*
+   Identifier of the card's key PK.CA-KLOC.ECDSA, which verifies the host's first certificate; not looked at for SCP11b.
+   */
+  uint8_t ca_kid;
+  /*
+   Its version.
+   */
+  uint8_t ca_kvn;
+  /*
+   Security domain to select; length 0 for the issuer security domain.
+   */
+  struct cw_aid domain;
+  /*
+   Zero.
+   */
+  uint8_t reserved[7];
+  /*
+   PK.CA-KLCC.ECDSA, an uncompressed point: cards with certificates of this CA are accepted, and their certificates are read.
+   NULL with `card_key`.
+   */
+  const uint8_t *ca_key;
+  /*
+   Length of `ca_key`, in bytes.
+   */
+  size_t ca_key_len;
+  /*
+   PK.SD.ECKA, an uncompressed point, known from elsewhere: no certificate is read. NULL with `ca_key`.
+   */
+  const uint8_t *card_key;
+  /*
+   Length of `card_key`, in bytes.
+   */
+  size_t card_key_len;
+  /*
+   Name of the host's private key SK.OCE.ECKA in the key service; NULL for SCP11b.
+   */
+  const char *host_key;
+  /*
+   The host's certificates, from the one that the CA signed to that of its key; NULL and 0 for SCP11b, and for a card that has
+   verified them in this card session.
+   */
+  const struct cw_certificate *chain;
+  /*
+   Number of certificates, up to 8.
+   */
+  size_t chain_count;
+  /*
+   What the card does otherwise than the standard says; may be NULL.
+   */
+  const struct cw_profile *profile;
+} cw_scp11_options;
 
 /*
  One entry of the registry (GPCS 2.3.1 11.4.3).
@@ -1876,6 +2072,10 @@ typedef struct cw_order {
    Number of them, up to 64.
    */
   size_t application_count;
+  /*
+   What the cards do otherwise than the standard says; may be NULL. What it says of the challenge comes before `challenge_policy`.
+   */
+  const struct cw_profile *profile;
 } cw_order;
 
 /*
@@ -2252,6 +2452,11 @@ typedef struct cw_report {
 #define CW_BAD_SECURITY_LEVEL 407
 
 /*
+ A certificate of the card is not accepted: `cw_last_error` says which one and why. Nothing of the host was sent.
+ */
+#define CW_BAD_CERTIFICATE 408
+
+/*
  There is no key of this name.
  */
 #define CW_KEY_NOT_FOUND 411
@@ -2601,17 +2806,76 @@ cw_status CW_CALL cw_keys_answer(struct cw_keys *keys,
                          struct cw_key_answer *out);
 
 /*
+ A profile that is built in: "standard", "counts-commands-with-data", "yubikey", "open-platform-2.0.1" or "short-blocks"; else
+ `CW_NOT_FOUND`.
+ */
+cw_status CW_CALL cw_profile_new(const char *name,
+                         struct cw_profile **out);
+
+/*
+ A profile out of a text in TOML, in which it is the table `[profile.NAME]`:
+
+     [profile.my-card]
+     like = "yubikey"                 # a built-in profile that it begins with
+     about = "how that was found out"
+     counter = "with-data"            # or "every": which commands the counter of SCP03 counts
+     enciphers_empty_data = true      # SCP03
+     bare_key_components = true       # no length in front of keys under an AES Key-DEK
+     privileges = "one"               # bytes of them; or "three", "shortest"
+     le = "not-in-load"               # or "never-behind-data", "standard"
+     max_command_data = 240
+     listing = "legacy"               # or "tlv": the format of GET STATUS
+     paging = "get-response"          # or "cut-off", "standard"
+     unique_kdd = true                # failed authentications are counted by key diversification data
+     challenge = "report"             # or "require", "ignore"
+     s16 = true                       # challenges of 16 bytes
+     scp01_i = 0x15
+     scp02_i = 0x55
+
+ What is not there is as the standard says. A line that is wrong is named: `CW_BAD_VALUE`; `CW_NOT_FOUND` for a text without the
+ table.
+ */
+cw_status CW_CALL cw_profile_parse(const uint8_t *text,
+                           size_t length,
+                           const char *name,
+                           struct cw_profile **out);
+
+/*
+ Gives a profile in words, its name and what is otherwise than the standard says, without a NUL: what traces show.
+ `CW_BUFFER_TOO_SMALL` with the needed `*text_len` when it does not fit.
+ */
+cw_status CW_CALL cw_profile_text(const struct cw_profile *profile, uint8_t *text, size_t capacity, size_t *text_len);
+
+/*
+ Ends a profile; NULL is fine. What was made with it goes on.
+ */
+cw_status CW_CALL cw_profile_free(struct cw_profile *profile);
+
+/*
  Selects a security domain and opens a secure channel to it: SELECT, INITIALIZE UPDATE and, only when one of the
  candidates fits the card's cryptogram, EXTERNAL AUTHENTICATE. A channel that was open before is given up.
 
  `out` may be NULL. A wrong argument (1xx, `CW_BAD_SECURITY_LEVEL` for an unknown one) leaves the session as it was; after any
- other error it has no channel. `CW_WRONG_KEYS` counts as one failure of this card: do not try key after key on a card,
+ other error it has no channel. With a journal a card that was torn out ends with `CW_INTERRUPTED`. `CW_WRONG_KEYS` counts as one failure of this card: do not try key after key on a card,
  but give all that come into question as candidates of one call.
  */
 cw_status CW_CALL cw_session_open(struct cw_session *session,
                           struct cw_keys *keys,
                           const struct cw_open_options *options,
                           struct cw_opened *out);
+
+/*
+ Selects a security domain and opens a secure channel of SCP11 to it: GET DATA for the card's certificates, PERFORM SECURITY OPERATION
+ with the host's, MUTUAL or INTERNAL AUTHENTICATE. A channel that was open before is given up.
+
+ The ephemeral key comes from the system's random numbers. Nothing of the host is sent before the card's certificates are verified: one
+ that is not accepted ends with `CW_BAD_CERTIFICATE`. A card that does not have the key of its certificate ends with `CW_CARD_FAULT`.
+ A wrong argument (1xx, `CW_BAD_SECURITY_LEVEL` for an unknown one) leaves the session as it was; after any other error it has no
+ channel. Key services of the program's own (`cw_keys_new_service`) are not asked for these keys: `CW_KEY_SERVICE`.
+ */
+cw_status CW_CALL cw_session_open_scp11(struct cw_session *session,
+                                struct cw_keys *keys,
+                                const struct cw_scp11_options *options);
 
 /*
  Reads the registry in the open channel, and hands out its entries in the card's order: issuer security domain,
@@ -2701,7 +2965,7 @@ cw_status CW_CALL cw_session_store_data(struct cw_session *session,
  Puts a key set into the security domain of the open channel, and verifies the check values that the card computed.
 
  `new_keys` names the key or master key in `keys`; its `kvn` is the version that the set gets, 0 for that of the set which the
- channel was opened with. Without `CW_PUT_KEYS_ADD` that set is replaced. Initial keys (version FF) vanish when the first set
+ channel was opened with. Without `CW_PUT_KEYS_ADD` that set is replaced; in a channel of SCP11 keys are added, as they are, only. Initial keys (version FF) vanish when the first set
  comes, which gets version 01; this needs `CW_IRREVERSIBLE`.
 
  When the answer is lost (`cw_error.in_doubt`), open the channel again with both key sets as candidates: the one that fits

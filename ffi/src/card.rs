@@ -24,7 +24,8 @@ pub struct cw_trace {
     pub struct_size: u32,
     /// Time until the response, in microseconds.
     pub micros: u32,
-    /// The command in words, such as "80 CA 9F 7F GET DATA, Ne 256"; of its data only what is public. "reset" for a reset.
+    /// The command in words, such as "80 CA 9F 7F GET DATA, Ne 256"; of its data only what is public. "reset" for a reset; "card
+    /// profile .." where one that is not the standard is followed from now on.
     pub command_text: *const c_char,
     /// The response in words, such as "9000 (done), 42 bytes", or why there is none.
     pub response_text: *const c_char,
@@ -65,6 +66,24 @@ impl Card {
     pub(crate) fn new(transport: impl Transport + 'static) -> Self {
         let limits = transport.limits();
         Self { transport: Exclusive::new(Box::new(transport)), limits, sink: None }
+    }
+
+    /// Tells something that is no command: the response is empty.
+    pub(crate) fn tell_words(&self, words: &str) {
+        let Some(sink) = &self.sink else { return };
+        let text = CString::new(words).unwrap_or_default();
+        let trace = cw_trace {
+            struct_size: size_of::<cw_trace>() as u32,
+            micros: 0,
+            command_text: text.as_ptr(),
+            response_text: c"".as_ptr(),
+            command: std::ptr::null(),
+            command_len: 0,
+            response: std::ptr::null(),
+            response_len: 0,
+        };
+        // SAFETY: a function of the type that the header asks for; all that it gets lives while it runs.
+        unsafe { (sink.tell)(sink.user, &raw const trace) };
     }
 
     fn tell(&self, begun: Instant, command: Option<&[u8]>, answer: Result<&[u8], &TransportError>) {

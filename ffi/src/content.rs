@@ -11,7 +11,7 @@ use crate::input::{self, cw_aid};
 use crate::keys::cw_keys;
 use crate::open::{self, cw_key_candidate};
 use crate::plain::{self, plain};
-use crate::session::{Session, cw_session};
+use crate::session::{OpenChannel, Session, cw_session};
 use crate::status::{CW_CARD_FAULT, cw_status};
 use crate::{handle, keys};
 
@@ -196,7 +196,7 @@ pub unsafe extern "system" fn cw_session_store_data(
 /// Puts a key set into the security domain of the open channel, and verifies the check values that the card computed.
 ///
 /// `new_keys` names the key or master key in `keys`; its `kvn` is the version that the set gets, 0 for that of the set which the
-/// channel was opened with. Without `CW_PUT_KEYS_ADD` that set is replaced. Initial keys (version FF) vanish when the first set
+/// channel was opened with. Without `CW_PUT_KEYS_ADD` that set is replaced; in a channel of SCP11 keys are added, as they are, only. Initial keys (version FF) vanish when the first set
 /// comes, which gets version 01; this needs `CW_IRREVERSIBLE`.
 ///
 /// When the answer is lost (`cw_error.in_doubt`), open the channel again with both key sets as candidates: the one that fits
@@ -217,7 +217,9 @@ pub unsafe extern "system" fn cw_session_put_keys(
             let irreversible = irreversible(flags, CW_PUT_KEYS_ADD)?;
             let (card, opened) = session.opened()?;
             let new = new_keys_of(&candidate, opened, flags & CW_PUT_KEYS_ADD != 0, irreversible)?;
-            let put = at_once(procedure::prepare_keys(&mut keys, &opened.channel, &opened.keys, &new))?;
+            // Under SCP11 the session has a key of its own for this.
+            let current = opened.keys.as_ref().map_or(&new.keys, |keys| &keys.set);
+            let put = at_once(procedure::prepare_keys(&mut keys, &opened.channel, current, &new))?;
             at_once(procedure::put_keys(card, &mut opened.channel, &put))
         })
     })
@@ -225,24 +227,34 @@ pub unsafe extern "system" fn cw_session_put_keys(
 
 fn new_keys_of(
     candidate: &KeyCandidate,
-    opened: &procedure::Opened,
+    opened: &OpenChannel,
     add: bool,
     irreversible: bool,
 ) -> Result<NewKeys, Failure> {
-    if candidate.kind != opened.protocol.key_kind() {
-        let (kind, protocol) = (candidate.kind, opened.protocol.name());
+    let protocol = opened.channel.protocol();
+    if candidate.kind != protocol.key_kind() {
+        let (kind, protocol) = (candidate.kind, protocol.name());
         return Err(Failure::value(format!("new_keys are for {kind}, the security domain has {protocol}")));
     }
-    if candidate.scheme != KeyScheme::AsIs && opened.kdd == [0; 10] {
+    let Some(in_use) = &opened.keys else {
+        if !add || candidate.scheme != KeyScheme::AsIs {
+            return Err(Failure::value(
+                "new_keys: a channel of SCP11 adds keys as they are: CW_PUT_KEYS_ADD, CW_SCHEME_AS_IS",
+            ));
+        }
+        let kvn = candidate.kvn.ok_or_else(|| Failure::value("kvn: a key set that is added needs a version"))?;
+        return Ok(NewKeys { keys: candidate.keys_for([0; 10]), kvn, replace: None, base_key: false });
+    };
+    if candidate.scheme != KeyScheme::AsIs && in_use.kdd == [0; 10] {
         let message = "the key diversification data is all zero: keys derived from it would not be the card's own";
         return Err(Failure::new(CW_CARD_FAULT, message).of("INITIALIZE UPDATE"));
     }
-    let keys = candidate.keys_for(opened.kdd);
+    let keys = candidate.keys_for(in_use.kdd);
     if add {
         let kvn = candidate.kvn.ok_or_else(|| Failure::value("kvn: a key set that is added needs a version"))?;
         return Ok(NewKeys { keys, kvn, replace: None, base_key: false });
     }
-    let mut new = NewKeys::in_place_of(opened.kvn, keys).map_err(Failure::from)?;
+    let mut new = NewKeys::in_place_of(in_use.kvn, keys).map_err(Failure::from)?;
     if new.replace.is_none() && !irreversible {
         let what = "replacing the initial keys (version FF)";
         return Err(cardwright_gp::Error::Irreversible { what }.into());

@@ -112,7 +112,7 @@ impl From<KeyError> for Failure {
     fn from(error: KeyError) -> Self {
         let status = match &error {
             KeyError::NotFound { .. } => CW_KEY_NOT_FOUND,
-            KeyError::Kind { .. } | KeyError::Length { .. } => CW_KEY_MISFIT,
+            KeyError::Kind { .. } | KeyError::Length { .. } | KeyError::PrivateKey { .. } => CW_KEY_MISFIT,
             KeyError::Refused { .. } => CW_KEY_REFUSED,
             KeyError::Unavailable { .. } => CW_KEY_UNAVAILABLE,
             _ => CW_KEY_SERVICE,
@@ -193,6 +193,7 @@ impl From<Error> for Failure {
             Error::Keys(error) => (error.into(), ""),
             Error::LoadFile(error) => (error.into(), ""),
             Error::KeyVersion { .. } => (Self::new(CW_BAD_VALUE, ""), ""),
+            Error::Certificate { .. } => (Self::new(CW_BAD_CERTIFICATE, ""), "GET DATA"),
             Error::Unsupported { .. } => (Self::new(CW_UNSUPPORTED, ""), ""),
             Error::Structure { offset, .. } => (Self::new(CW_BAD_VALUE, "").at(Some(offset)), ""),
             Error::Irreversible { .. } => (Self::new(CW_BAD_VALUE, ""), ""),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[cfg(feature = "pkcs11")]
 use cardwright_keys::pkcs11::Pkcs11Keys;
 use cardwright_keys::{
-    KeyAnswer, KeyCheckValue, KeyComponent, KeyError, KeyKind, KeyRequest, KeyService, SoftwareKeys, combine,
+    EcCurve, KeyAnswer, KeyCheckValue, KeyComponent, KeyError, KeyKind, KeyRequest, KeyService, SoftwareKeys, combine,
 };
 
 use crate::boundary::boundary;
@@ -22,6 +22,13 @@ use crate::status::{CW_BAD_UTF8, cw_status};
 pub const CW_KEY_TDES: u32 = 1;
 /// Key kind: AES with 16, 24 or 32 bytes.
 pub const CW_KEY_AES: u32 = 2;
+
+/// Key kind: a private key on NIST P-256, 32 bytes. For SCP11 (`cw_session_open_scp11`) alone.
+pub const CW_KEY_EC_P256: u32 = 3;
+/// Key kind: a private key on NIST P-384, 48 bytes.
+pub const CW_KEY_EC_P384: u32 = 4;
+/// Key kind: a private key on brainpoolP256r1, 32 bytes.
+pub const CW_KEY_EC_BRAINPOOL_P256: u32 = 5;
 
 /// A key service. `cw_keys_new` makes one that holds keys in the memory of this process, by name: for development, tests and
 /// cards with published test keys; key bytes are copied and wiped when freed; whoever has the
@@ -68,7 +75,10 @@ pub(crate) fn kind(kind: u32) -> Result<KeyKind, Failure> {
     match kind {
         CW_KEY_TDES => Ok(KeyKind::Tdes),
         CW_KEY_AES => Ok(KeyKind::Aes),
-        other => Err(Failure::value(format!("key kind {other}: CW_KEY_TDES and CW_KEY_AES are known"))),
+        CW_KEY_EC_P256 => Ok(KeyKind::Ec(EcCurve::P256)),
+        CW_KEY_EC_P384 => Ok(KeyKind::Ec(EcCurve::P384)),
+        CW_KEY_EC_BRAINPOOL_P256 => Ok(KeyKind::Ec(EcCurve::BrainpoolP256)),
+        other => Err(Failure::value(format!("key kind {other}: CW_KEY_TDES to CW_KEY_EC_BRAINPOOL_P256 are known"))),
     }
 }
 
@@ -110,7 +120,7 @@ pub unsafe extern "system" fn cw_keys_add(
             let name = unsafe { input::string(name, "name")? };
             let kind = kind(key_kind)?;
             // SAFETY: the header asks for `value_len` readable bytes.
-            let value = unsafe { input::bytes(value, value_len, 32, "value")? };
+            let value = unsafe { input::bytes(value, value_len, 48, "value")? };
             Ok(software(keys)?.insert(name, kind, value)?)
         })
     })

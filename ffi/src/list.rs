@@ -73,8 +73,9 @@ pub unsafe extern "system" fn cw_session_list(
             if !untold.is_null() {
                 input::out(untold, "untold")?;
             }
+            let quirks = session.profile.listing_quirks();
             let (card, channel) = session.open_channel()?;
-            let registry = at_once(procedure::read_registry(card, channel))?;
+            let registry = at_once(procedure::read_registry_following(card, channel, quirks))?;
             for entry in &registry.entries {
                 let modules: Vec<cw_aid> = entry.modules.iter().map(|aid| Some(*aid).into()).collect();
                 let entry = in_c(entry, &modules);

@@ -114,6 +114,7 @@ pub unsafe extern "system" fn cw_session_install(session: *mut cw_session, insta
             };
             let command = InstallForInstall {
                 privileges: Privileges(install.privileges),
+                privilege_width: session.profile.privileges,
                 application_parameters: parameters,
                 system_parameters,
                 token,

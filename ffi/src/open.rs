@@ -1,19 +1,24 @@
 //! Opening a secure channel.
 
 use std::ffi::c_char;
+use std::mem::offset_of;
 
 use cardwright_gp::channel::HostChallenge;
 use cardwright_gp::procedure::{self, KeyCandidate, KeyScheme, OpenOptions};
 use cardwright_gp::{ChallengePolicy, SecurityLevel};
+use cardwright_issuance::lockout::{Counted, Insertion, SessionOrder};
 use cardwright_keys::{KeyKind, KeyRef};
 
 use crate::boundary::boundary;
 use crate::drive::at_once;
 use crate::failure::Failure;
+use crate::guarded;
 use crate::handle;
 use crate::input::{self, cw_aid};
+use crate::journal::{Journal, cw_journal};
 use crate::keys::{self, cw_keys};
 use crate::plain::{self, Out, plain};
+use crate::profile::{self, cw_profile};
 use crate::random;
 use crate::session::{Session, cw_session};
 use crate::status::{CW_BAD_SECURITY_LEVEL, CW_KEY_MISFIT, CW_KEY_NOT_FOUND, cw_status};
@@ -55,6 +60,16 @@ pub const CW_CHALLENGE_IGNORE: u32 = 2;
 
 /// `cw_open_options.flags`: the card is known to speak SCP03 with challenges of 16 bytes; it takes a `host_challenge` of zeros.
 pub const CW_OPEN_S16: u32 = 0x01;
+
+/// `cw_open_options.flags`: with a journal: try although the card had too many failed authentications. It may lock the card for ever.
+pub const CW_OPEN_OVERRIDE_LOCKOUT: u32 = 0x02;
+
+/// `cw_opened.counted`: failures are not counted: no journal was given.
+pub const CW_COUNTED_NOT: u32 = 0;
+/// `cw_opened.counted`: failures are counted for the card, in whatever reader.
+pub const CW_COUNTED_CARD: u32 = 1;
+/// `cw_opened.counted`: the card tells no identity: failures are counted as long as the session lives, and forgotten with it.
+pub const CW_COUNTED_SESSION: u32 = 2;
 
 /// At most so many candidates are taken.
 const MAX_CANDIDATES: usize = 64;
@@ -103,8 +118,15 @@ pub struct cw_open_options {
     pub scp01_i: u8,
     /// One of `CW_CHALLENGE_IGNORE` to `CW_CHALLENGE_REQUIRE`.
     pub challenge_policy: u32,
-    /// 0, or `CW_OPEN_S16`.
+    /// 0, or the sum of `CW_OPEN_S16` and `CW_OPEN_OVERRIDE_LOCKOUT`.
     pub flags: u32,
+    /// What the card does otherwise than the standard says; may be NULL. What it says of the challenge comes before
+    /// `challenge_policy`.
+    pub profile: *const cw_profile,
+    /// Where failed authentications of the card are counted; NULL for nowhere. With a journal the card is asked first who it is, and
+    /// one that had too many failures is not tried: `CW_LOCKED_OUT`. The attempt is in the journal before INITIALIZE UPDATE goes out.
+    /// Processes count in the same place. It takes a `host_challenge` of zeros.
+    pub journal: *mut cw_journal,
 }
 
 /// What was learnt while a secure channel was opened.
@@ -125,19 +147,21 @@ pub struct cw_opened {
     pub reserved: u8,
     /// Key diversification data of the card.
     pub kdd: [u8; 10],
+    /// What failures are counted for: one of `CW_COUNTED_NOT` to `CW_COUNTED_SESSION`.
+    pub counted: u32,
 }
 
 plain! {
     cw_key_candidate: size_of::<cw_key_candidate>();
-    cw_open_options: size_of::<cw_open_options>();
-    cw_opened: size_of::<cw_opened>();
+    cw_open_options: offset_of!(cw_open_options, profile);
+    cw_opened: offset_of!(cw_opened, counted);
 }
 
 /// Selects a security domain and opens a secure channel to it: SELECT, INITIALIZE UPDATE and, only when one of the
 /// candidates fits the card's cryptogram, EXTERNAL AUTHENTICATE. A channel that was open before is given up.
 ///
 /// `out` may be NULL. A wrong argument (1xx, `CW_BAD_SECURITY_LEVEL` for an unknown one) leaves the session as it was; after any
-/// other error it has no channel. `CW_WRONG_KEYS` counts as one failure of this card: do not try key after key on a card,
+/// other error it has no channel. With a journal a card that was torn out ends with `CW_INTERRUPTED`. `CW_WRONG_KEYS` counts as one failure of this card: do not try key after key on a card,
 /// but give all that come into question as candidates of one call.
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn cw_session_open(
@@ -156,24 +180,58 @@ pub unsafe extern "system" fn cw_session_open(
             // SAFETY: the header asks for `candidate_count` structs.
             let candidates = unsafe { candidates(options.candidates, options.candidate_count, 1, "candidates")? };
             let domain = options.domain.get("domain")?;
+            let profile = profile::of(options.profile)?;
             let how = how(&options)?;
+            let journal = if options.journal.is_null() { None } else { Some(Journal::of(options.journal)?) };
+            let override_lockout = options.flags & CW_OPEN_OVERRIDE_LOCKOUT != 0;
+            if override_lockout && journal.is_none() {
+                return Err(Failure::value("flags: CW_OPEN_OVERRIDE_LOCKOUT goes with a journal"));
+            }
             let challenge: HostChallenge = match options.host_challenge {
                 [0, 0, 0, 0, 0, 0, 0, 0] => random::bytes::<16>()?.into(),
-                _ if how.s16 => {
-                    return Err(Failure::value("host_challenge: CW_OPEN_S16 takes zeros, 16 bytes are drawn"));
+                _ if how.s16 || journal.is_some() => {
+                    return Err(Failure::value(
+                        "host_challenge: with CW_OPEN_S16 or a journal it is zeros, and drawn here",
+                    ));
                 }
                 given => given.into(),
             };
 
-            session.opened = None;
-            let card = &mut session.card;
-            let (fci, opened) = at_once(async {
-                let fci = procedure::select_domain(card, domain.as_ref()).await?;
-                let aid = fci.aid.or(domain);
-                let opened = procedure::open(card, &mut keys, aid.as_ref(), &candidates, challenge, how).await?;
-                Ok::<_, cardwright_gp::Error>((fci, opened))
-            })?;
-            session.max_command_data = fci.max_command_data;
+            let (fci, opened, counted) = match journal {
+                None => {
+                    let how = how.following(&profile);
+                    session.follow(profile);
+                    let card = &mut session.card;
+                    let (fci, opened) = at_once(async {
+                        let fci = procedure::select_domain(card, domain.as_ref()).await?;
+                        let aid = fci.aid.or(domain);
+                        let opened =
+                            procedure::open(card, &mut keys, aid.as_ref(), &candidates, challenge, how).await?;
+                        Ok::<_, cardwright_gp::Error>((fci, opened))
+                    })?;
+                    (fci, opened, CW_COUNTED_NOT)
+                }
+                Some(journal) => {
+                    let insertion = match session.insertion {
+                        Some(insertion) => insertion,
+                        None => *session.insertion.insert(Insertion::new(random::bytes()?)),
+                    };
+                    let order = SessionOrder {
+                        domain,
+                        profile: profile.clone(),
+                        override_lockout,
+                        ..SessionOrder::new(candidates, how, insertion)
+                    };
+                    session.follow(profile);
+                    let guarded = guarded::open(&mut session.card, &mut keys, &journal, order)?;
+                    let counted = match guarded.counted {
+                        Counted::Card(_) => CW_COUNTED_CARD,
+                        Counted::Insertion(_) => CW_COUNTED_SESSION,
+                    };
+                    (guarded.domain, guarded.opened, counted)
+                }
+            };
+            session.limit(fci.max_command_data);
             if let Some(out) = out {
                 out.write(&cw_opened {
                     struct_size: 0,
@@ -183,9 +241,10 @@ pub unsafe extern "system" fn cw_session_open(
                     kvn: opened.kvn,
                     reserved: 0,
                     kdd: opened.kdd,
+                    counted,
                 });
             }
-            session.opened = Some(opened);
+            session.opened = Some(opened.into());
             Ok(())
         })
     })
@@ -193,11 +252,10 @@ pub unsafe extern "system" fn cw_session_open(
 
 fn how(options: &cw_open_options) -> Result<OpenOptions, Failure> {
     let known = |i: u8| (i != 0).then_some(i);
-    let s16 = match options.flags {
-        0 => false,
-        CW_OPEN_S16 => true,
-        flags => return Err(Failure::value(format!("flags {flags:X} of cw_open_options are not known"))),
-    };
+    if options.flags & !(CW_OPEN_S16 | CW_OPEN_OVERRIDE_LOCKOUT) != 0 {
+        return Err(Failure::value(format!("flags {:X} of cw_open_options are not known", options.flags)));
+    }
+    let s16 = options.flags & CW_OPEN_S16 != 0;
     let policy = policy(options.challenge_policy)?;
     let level = level(options.security_level)?;
     Ok(OpenOptions::new(level)
@@ -269,6 +327,9 @@ pub(crate) unsafe fn candidate(candidate: &cw_key_candidate) -> Result<KeyCandid
         KeyScheme::Kdf3 => KeyKind::Aes,
         _ => kind,
     };
+    if matches!(kind, KeyKind::Ec(_)) {
+        return Err(Failure::new(CW_KEY_MISFIT, format!("key_kind of {name:?}: keys of curves are for SCP11")));
+    }
     if wanted != kind {
         let message = format!("key_kind of {name:?} is {kind}, its scheme is for {wanted}");
         return Err(Failure::new(CW_KEY_MISFIT, message));

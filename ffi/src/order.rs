@@ -1,10 +1,10 @@
 //! What a card is to become, as C says it.
 
 use std::ffi::c_char;
+use std::mem::offset_of;
 use std::sync::Arc;
 
 use cardwright_cos::{KeyHeader, KeyUpdate, Protection};
-use cardwright_gp::CardProfile;
 use cardwright_issuance::remote::{ApplicationKeys, ApplicationOrder, Order};
 use cardwright_keys::KeyRef;
 
@@ -14,6 +14,7 @@ use crate::input::{self, cw_aid};
 use crate::load_file::{Loadable, cw_load_file};
 use crate::open::{self, cw_key_candidate};
 use crate::plain::{self, plain};
+use crate::profile::{self, cw_profile};
 use crate::status::CW_KEY_NOT_FOUND;
 
 /// `cw_order.flags`: try again although the card had too many failed authentications. It may lock the card for ever.
@@ -110,12 +111,14 @@ pub struct cw_order {
     pub applications: *const cw_application_order,
     /// Number of them, up to 64.
     pub application_count: usize,
+    /// What the cards do otherwise than the standard says; may be NULL. What it says of the challenge comes before `challenge_policy`.
+    pub profile: *const cw_profile,
 }
 
 plain! {
     cw_key_record: size_of::<cw_key_record>();
     cw_application_order: size_of::<cw_application_order>();
-    cw_order: size_of::<cw_order>();
+    cw_order: offset_of!(cw_order, profile);
 }
 
 const MAX_ELEMENTS: usize = 64;
@@ -158,7 +161,7 @@ pub(crate) unsafe fn read(order: *const cw_order, issuing: bool) -> Result<Order
         domain: order.domain.get("domain")?,
         level: open::level(order.security_level)?,
         challenge: open::policy(order.challenge_policy)?,
-        profile: CardProfile::standard(),
+        profile: profile::of(order.profile)?,
         current_keys,
         new_keys,
         applications,

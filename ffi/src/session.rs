@@ -1,8 +1,10 @@
 //! A session: one card, and the secure channel to it.
 
 use cardwright_apdu::Transport;
-use cardwright_gp::SecureChannel;
 use cardwright_gp::procedure::Opened;
+use cardwright_gp::{CardProfile, SecureChannel};
+use cardwright_issuance::lockout::Insertion;
+use cardwright_keys::KeySet;
 
 use crate::boundary::boundary;
 use crate::card::Card;
@@ -21,10 +23,36 @@ pub struct cw_session {
 /// What a `cw_session` stands for.
 pub(crate) struct Session {
     pub(crate) card: Card,
-    /// The open channel, and what was learnt while it was opened.
-    pub(crate) opened: Option<Opened>,
-    /// The card's limit from its FCI, in bytes.
+    /// The open channel.
+    pub(crate) opened: Option<OpenChannel>,
+    /// The card's limit from its FCI and its profile, in bytes.
     pub(crate) max_command_data: Option<usize>,
+    /// What the card does otherwise than the standard says.
+    pub(crate) profile: CardProfile,
+    /// This stay of the card in the reader, for one that tells no identity.
+    pub(crate) insertion: Option<Insertion>,
+}
+
+/// An open secure channel.
+pub(crate) struct OpenChannel {
+    pub(crate) channel: SecureChannel,
+    /// The static keys that it was opened with; SCP11 has none.
+    pub(crate) keys: Option<KeysInUse>,
+}
+
+/// Static keys of a security domain.
+pub(crate) struct KeysInUse {
+    pub(crate) set: KeySet,
+    pub(crate) kvn: u8,
+    /// Key diversification data of the card.
+    pub(crate) kdd: [u8; 10],
+}
+
+impl From<Opened> for OpenChannel {
+    fn from(opened: Opened) -> Self {
+        let Opened { channel, keys: set, kvn, kdd, .. } = opened;
+        Self { channel, keys: Some(KeysInUse { set, kvn, kdd }) }
+    }
 }
 
 impl Object for Session {
@@ -33,7 +61,22 @@ impl Object for Session {
 
 impl Session {
     pub(crate) fn new(card: impl Transport + 'static) -> Self {
-        Self { card: Card::new(card), opened: None, max_command_data: None }
+        let profile = CardProfile::standard();
+        Self { card: Card::new(card), opened: None, max_command_data: None, profile, insertion: None }
+    }
+
+    /// Gives a channel up and takes the card for one of this profile, which a trace shows.
+    pub(crate) fn follow(&mut self, profile: CardProfile) {
+        self.opened = None;
+        if profile != CardProfile::standard() {
+            self.card.tell_words(&format!("card profile {profile}"));
+        }
+        self.profile = profile;
+    }
+
+    /// What the card's FCI says of its longest command data field counts, with what the profile says.
+    pub(crate) fn limit(&mut self, from_fci: Option<usize>) {
+        self.max_command_data = self.profile.limit(from_fci);
     }
 
     /// The card and the open channel to it.
@@ -43,7 +86,7 @@ impl Session {
     }
 
     /// The card, the open channel to it, and its keys.
-    pub(crate) fn opened(&mut self) -> Result<(&mut Card, &mut Opened), Failure> {
+    pub(crate) fn opened(&mut self) -> Result<(&mut Card, &mut OpenChannel), Failure> {
         let closed = || Failure::new(CW_NOT_OPEN, "the session has no secure channel: call cw_session_open");
         Ok((&mut self.card, self.opened.as_mut().ok_or_else(closed)?))
     }

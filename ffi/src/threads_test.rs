@@ -68,6 +68,8 @@ fn issue_one(seed: u64, keys: usize, load_file: usize) {
         scp01_i: 0,
         flags: 0,
         challenge_policy: 0,
+        profile: std::ptr::null(),
+        journal: null_mut(),
     };
     let mut session = null_mut();
     // SAFETY: every pointer is to a local that outlives the calls; the handles are alive.

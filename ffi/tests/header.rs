@@ -6,7 +6,7 @@ use std::path::PathBuf;
 mod support;
 
 /// In the order in which a reader wants to meet them.
-const SOURCES: [&str; 26] = [
+const SOURCES: [&str; 28] = [
     "version",
     "status",
     "last_error",
@@ -23,7 +23,9 @@ const SOURCES: [&str; 26] = [
     "pkcs11",
     "key_request",
     "key_service",
+    "profile",
     "open",
+    "scp11",
     "list",
     "load_file",
     "load",

@@ -110,6 +110,21 @@ namespace Cardwright
         internal static extern int cw_session_open(SessionHandle session, IntPtr keys, IntPtr options, IntPtr @out);
 
         [DllImport(Library, CallingConvention = Convention)]
+        internal static extern int cw_session_open_scp11(SessionHandle session, IntPtr keys, IntPtr options);
+
+        [DllImport(Library, CallingConvention = Convention)]
+        internal static extern int cw_profile_new(byte[] name, out IntPtr @out);
+
+        [DllImport(Library, CallingConvention = Convention)]
+        internal static extern int cw_profile_parse(byte[] text, UIntPtr length, byte[] name, out IntPtr @out);
+
+        [DllImport(Library, CallingConvention = Convention)]
+        internal static extern int cw_profile_text(IntPtr profile, byte[] text, UIntPtr capacity, out UIntPtr length);
+
+        [DllImport(Library, CallingConvention = Convention)]
+        internal static extern int cw_profile_free(IntPtr handle);
+
+        [DllImport(Library, CallingConvention = Convention)]
         internal static extern int cw_session_list(SessionHandle session, cw_registry_fn entry, IntPtr user, out uint untold);
 
         [DllImport(Library, CallingConvention = Convention)]

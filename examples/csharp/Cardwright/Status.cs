@@ -110,6 +110,9 @@ namespace Cardwright
         /// <summary>The security level is not possible with this protocol or card.</summary>
         BadSecurityLevel = 407,
 
+        /// <summary>A certificate of the card is not accepted. Nothing of the host was sent.</summary>
+        BadCertificate = 408,
+
         /// <summary>There is no key of this name.</summary>
         KeyNotFound = 411,
 

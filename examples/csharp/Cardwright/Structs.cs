@@ -281,6 +281,44 @@ namespace Cardwright
         public byte scp01_i;
         public uint challenge_policy;
         public uint flags;
+        public IntPtr profile;
+        public IntPtr journal;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct cw_certificate : IGrows
+    {
+        public uint struct_size;
+        public uint reserved;
+        public IntPtr bytes;
+        public UIntPtr length;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct cw_scp11_options : IGrows
+    {
+        public uint struct_size;
+        public uint variant;
+        public uint security_level;
+        public uint flags;
+        public uint key_length;
+        public uint curve;
+        public uint date;
+        public byte kid;
+        public byte kvn;
+        public byte ca_kid;
+        public byte ca_kvn;
+        public cw_aid domain;
+        [MarshalAs(UnmanagedType.ByValArray, SizeConst = 7)]
+        public byte[] reserved;
+        public IntPtr ca_key;
+        public UIntPtr ca_key_len;
+        public IntPtr card_key;
+        public UIntPtr card_key_len;
+        public IntPtr host_key;
+        public IntPtr chain;
+        public UIntPtr chain_count;
+        public IntPtr profile;
     }
 
     [StructLayout(LayoutKind.Sequential)]
@@ -294,6 +332,7 @@ namespace Cardwright
         public byte reserved;
         [MarshalAs(UnmanagedType.ByValArray, SizeConst = 10)]
         public byte[] kdd;
+        public uint counted;
     }
 
     [StructLayout(LayoutKind.Sequential)]
@@ -469,6 +508,7 @@ namespace Cardwright
         public UIntPtr new_key_count;
         public IntPtr applications;
         public UIntPtr application_count;
+        public IntPtr profile;
     }
 
     [StructLayout(LayoutKind.Sequential)]
