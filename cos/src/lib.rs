@@ -22,6 +22,7 @@ mod key_record;
 mod procedure;
 pub mod profile;
 pub mod purse;
+pub mod script;
 pub mod template;
 
 pub use application::ApplicationInformation;

@@ -118,7 +118,7 @@ pub enum BuildError {
 
 /// What goes into the places of a template, by name. Wiped on drop, since keys and PINs are among it.
 #[derive(Clone, Default)]
-pub struct Fields(BTreeMap<&'static str, Vec<u8>>);
+pub struct Fields(BTreeMap<String, Vec<u8>>);
 
 impl Fields {
     /// No fields.
@@ -129,8 +129,8 @@ impl Fields {
 
     /// With this field.
     #[must_use]
-    pub fn with(mut self, name: &'static str, value: impl AsRef<[u8]>) -> Self {
-        if let Some(mut before) = self.0.insert(name, value.as_ref().to_vec()) {
+    pub fn with(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        if let Some(mut before) = self.0.insert(name.to_owned(), value.as_ref().to_vec()) {
             before.zeroize();
         }
         self
@@ -138,8 +138,13 @@ impl Fields {
 
     /// With this field of one byte.
     #[must_use]
-    pub fn byte(self, name: &'static str, value: u8) -> Self {
+    pub fn byte(self, name: &str, value: u8) -> Self {
         self.with(name, [value])
+    }
+
+    /// Their names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
     }
 
     fn find(&self, name: &str) -> Result<&[u8], BuildError> {
