@@ -311,6 +311,7 @@ impl Records {
             body: body.to_vec(),
             prev_hash: [0; 32],
             hash: [0; 32],
+            origin: None,
         });
         Ok(())
     }

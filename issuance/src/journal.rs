@@ -15,16 +15,21 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A chain says nothing about records missing at its end: whoever must know that keeps a [`Head`] elsewhere and
-//! compares. The bytes are described in `docs/journal.md`.
+//! A chain says nothing about records missing at its end, nor about one that was made anew: whoever must know that keeps
+//! a [`Head`] elsewhere and compares, or has [`Checkpoint`]s signed. The bytes are described in `docs/journal.md`.
 
 use std::fmt;
 
 mod cbor;
 mod chain;
+mod checkpoint;
+mod origin;
 
 pub use cbor::RecordFormatError;
 pub use chain::{ChainError, verify, verify_from};
+pub use checkpoint::{Checkpoint, CheckpointSigner, PublicKey, PublicKeyError, SoftwareSigner};
+pub(crate) use origin::apply_mark;
+pub use origin::{Label, LabelError, Mark, Origin};
 
 /// Longest body of a record, in bytes.
 pub const MAX_BODY: usize = 1 << 20;
@@ -121,8 +126,10 @@ pub struct Record {
     pub body: Vec<u8>,
     /// Hash of the record before; 32 zero bytes in the first.
     pub prev_hash: [u8; 32],
-    /// SHA-256 over the canonical encoding of everything above.
+    /// SHA-256 over the canonical encoding of everything else.
     pub hash: [u8; 32],
+    /// Who had it written, and what it opened or closed; nothing in records of schema 1.
+    pub origin: Option<Origin>,
 }
 
 impl Record {
@@ -148,6 +155,7 @@ impl fmt::Debug for Record {
             .field("epoch", &self.epoch)
             .field("entity", &self.entity)
             .field("body_length", &self.body.len())
+            .field("origin", &self.origin)
             .finish_non_exhaustive()
     }
 }
@@ -165,13 +173,23 @@ impl Head {
     /// The head of an empty journal.
     pub const GENESIS: Self = Self { seq: 0, hash: [0; 32] };
 
-    /// The record that continues the chain here.
+    /// The record that continues the chain here, without an origin, as schema 1 has it.
     #[must_use]
     pub fn record(self, epoch: u64, time_ms: u64, entry: Entry) -> Record {
+        self.continued(epoch, time_ms, entry, None)
+    }
+
+    /// The record that continues the chain here, with its origin.
+    #[must_use]
+    pub fn record_from(self, origin: Origin, epoch: u64, time_ms: u64, entry: Entry) -> Record {
+        self.continued(epoch, time_ms, entry, Some(origin))
+    }
+
+    fn continued(self, epoch: u64, time_ms: u64, entry: Entry, origin: Option<Origin>) -> Record {
         let Entry { entity, body } = entry;
         // A journal that counts one record a nanosecond is full in 584 years.
         let seq = self.seq.saturating_add(1);
-        let mut record = Record { seq, time_ms, epoch, entity, body, prev_hash: self.hash, hash: [0; 32] };
+        let mut record = Record { seq, time_ms, epoch, entity, body, prev_hash: self.hash, hash: [0; 32], origin };
         record.hash = record.computed_hash();
         record
     }

@@ -12,6 +12,7 @@
 //! or a C program answers step by step. [`remote`] issues applications on Java cards (remote issuing); [`lockout`] opens a secure
 //! channel for whatever else is to be done, and counts failures for the same card.
 
+pub mod audit;
 pub mod event;
 pub mod job;
 pub mod journal;

@@ -13,12 +13,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use crate::journal::{ChainError, Entity, Entry, Head, MAX_BODY, Record};
+use crate::journal::{ChainError, Entity, Entry, Head, Label, MAX_BODY, Mark, Origin, Record};
 
 mod memory;
 mod sqlite;
@@ -26,7 +27,8 @@ mod sqlite;
 mod suite;
 
 pub use memory::{Fault, MemoryFaults, MemoryStore};
-pub use sqlite::{SCHEMA_VERSION, SqliteReader, SqliteStore};
+pub use sqlite::{SCHEMA_VERSION, SqliteOptions, SqliteReader, SqliteStore};
+pub(crate) use sqlite::{audit, checkpoints};
 
 /// A journal that can be read.
 pub trait Journal {
@@ -50,6 +52,14 @@ pub trait Journal {
     ///
     /// [`StoreError`] of the storage group.
     fn entities(&self, prefix: &str) -> Result<Vec<Entity>, StoreError>;
+
+    /// The entities whose names begin with `prefix` and that were left open ([`Transaction::opening`]), in the order of
+    /// their bytes. What a program has to look at when it starts; the cost is linear in their number.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] of the storage group.
+    fn open_entities(&self, prefix: &str) -> Result<Vec<Entity>, StoreError>;
 
     /// Number and hash of the last record.
     ///
@@ -79,13 +89,19 @@ pub struct Transaction {
     /// Entities with the number of the last record of theirs that the writer has seen, 0 for none. When another one
     /// has been written since, nothing is written.
     pub expect: Vec<(Entity, u64)>,
+    /// Entities that are open, or no longer, once this is written. Each has an entry in the transaction.
+    pub marks: Vec<(Entity, Mark)>,
+    /// Who has it written; empty: the one whom the store was opened for.
+    pub actor: Label,
+    /// The state machine that decided it.
+    pub machine: Label,
 }
 
 impl Transaction {
     /// Appends `entries` whatever others have written.
     #[must_use]
     pub fn new(entries: impl Into<Vec<Entry>>) -> Self {
-        Self { entries: entries.into(), expect: Vec::new() }
+        Self { entries: entries.into(), ..Self::default() }
     }
 
     /// Demands that `last_seq` still is the number of the last record of `entity`.
@@ -93,6 +109,55 @@ impl Transaction {
     pub fn expecting(mut self, entity: Entity, last_seq: u64) -> Self {
         self.expect.push((entity, last_seq));
         self
+    }
+
+    /// Marks `entity` as open: after a crash it has to be looked at before anything new is done with it.
+    #[must_use]
+    pub fn opening(mut self, entity: Entity) -> Self {
+        self.marks.push((entity, Mark::Open));
+        self
+    }
+
+    /// Marks `entity` as having nothing open any more.
+    #[must_use]
+    pub fn closing(mut self, entity: Entity) -> Self {
+        self.marks.push((entity, Mark::Closed));
+        self
+    }
+
+    /// Names who has it written.
+    #[must_use]
+    pub fn by(mut self, actor: Label) -> Self {
+        self.actor = actor;
+        self
+    }
+
+    /// Names the state machine that decided it.
+    #[must_use]
+    pub fn of(mut self, machine: Label) -> Self {
+        self.machine = machine;
+        self
+    }
+
+    /// The records that continue `head` in this run of a program.
+    fn records(&self, mut head: Head, run: &Run<'_>, time_ms: u64) -> Vec<Record> {
+        let actor = if self.actor.is_empty() { run.actor } else { &self.actor };
+        // The mark stands in the last record of its entity.
+        let mut marks: BTreeMap<&Entity, (Mark, usize)> =
+            self.marks.iter().map(|(entity, mark)| (entity, (*mark, 0))).collect();
+        for (place, entry) in self.entries.iter().enumerate() {
+            marks.entry(&entry.entity).and_modify(|mark| mark.1 = place);
+        }
+        let records = self.entries.iter().enumerate().map(|(place, entry)| {
+            let mark = marks.get(&entry.entity).filter(|(_, last)| *last == place);
+            let mark = mark.map_or(Mark::Unchanged, |(mark, _)| *mark);
+            let (actor, machine) = (actor.clone(), self.machine.clone());
+            let origin = Origin { actor, machine, uptime_ms: run.uptime_ms, mark };
+            let record = head.record_from(origin, run.epoch, time_ms, entry.clone());
+            head = record.head();
+            record
+        });
+        records.collect()
     }
 
     /// Refuses what no store takes.
@@ -103,6 +168,12 @@ impl Transaction {
         if i64::try_from(time_ms).is_err() {
             return Err(StoreError::TimeOutOfRange { time_ms });
         }
+        if !self.marks.is_empty() {
+            let written: BTreeSet<&Entity> = self.entries.iter().map(|entry| &entry.entity).collect();
+            if let Some((entity, _)) = self.marks.iter().find(|(entity, _)| !written.contains(entity)) {
+                return Err(StoreError::MarkWithoutEntry { entity: entity.clone() });
+            }
+        }
         match self.entries.iter().find(|entry| entry.body.len() > MAX_BODY) {
             Some(Entry { entity, body }) => {
                 Err(StoreError::BodyTooLong { entity: entity.clone(), length: body.len(), limit: MAX_BODY })
@@ -110,6 +181,14 @@ impl Transaction {
             None => Ok(()),
         }
     }
+}
+
+/// The run of a program that writes.
+struct Run<'a> {
+    epoch: u64,
+    uptime_ms: u64,
+    /// Who writes when a transaction names nobody.
+    actor: &'a Label,
 }
 
 /// Proof that records are on stable storage. A store makes it; it cannot be copied, so that one proof lets one
@@ -159,6 +238,11 @@ pub enum Place {
         /// Its number.
         seq: u64,
     },
+    /// A signed checkpoint.
+    Checkpoint {
+        /// Number of the record that it covers the chain up to.
+        seq: u64,
+    },
 }
 
 impl fmt::Display for Place {
@@ -167,6 +251,7 @@ impl fmt::Display for Place {
             Self::File => out.write_str("the file"),
             Self::Byte { offset } => write!(out, "byte {offset}"),
             Self::Record { seq } => write!(out, "record {seq}"),
+            Self::Checkpoint { seq } => write!(out, "the checkpoint of record {seq}"),
         }
     }
 }
@@ -212,6 +297,12 @@ pub enum StoreError {
     /// A transaction without entries.
     #[error("a transaction without entries proves nothing: add one")]
     NothingToWrite,
+    /// An entity is to be marked as open or closed, and the transaction has no entry for it.
+    #[error("{entity} cannot be opened or closed without an entry: the mark stands in a record")]
+    MarkWithoutEntry {
+        /// Which.
+        entity: Entity,
+    },
     /// A body that is too long for a record.
     #[error("a body for {entity} has {length} bytes, more than {limit}: keep it elsewhere and record its hash")]
     BodyTooLong {
@@ -303,6 +394,17 @@ pub enum StoreError {
         path: PathBuf,
         /// The first record that is wrong, and how.
         problem: ChainError,
+    },
+
+    // The signer.
+    /// A checkpoint is to be signed, and the store was opened without a signer.
+    #[error("no signer: open the store with one")]
+    NoSigner,
+    /// The signer did not sign; the records are there, and a later checkpoint covers them.
+    #[error("the checkpoint was not signed: try again")]
+    NotSigned {
+        /// What the signer said.
+        source: Box<dyn Error + Send + Sync>,
     },
 
     // Storage.

@@ -39,6 +39,16 @@ pub enum ChainError {
         /// Number of the record whose link leads elsewhere.
         seq: u64,
     },
+    /// A chain, whole in itself, is not the one that was signed or kept elsewhere.
+    #[error(
+        "record {seq} is not the one that was vouched for: of the records {first} to {seq} one was changed, and all after it made anew"
+    )]
+    Remade {
+        /// The first record that may be the changed one.
+        first: u64,
+        /// The record that was vouched for.
+        seq: u64,
+    },
 }
 
 /// Verifies a journal from its first record on and gives its head.
@@ -118,7 +128,7 @@ fn diagnose<R: Borrow<Record>>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Entity, Entry};
+    use super::super::{Entity, Entry, Label, Mark, Origin};
     use super::*;
 
     fn chain(count: u8) -> Vec<Record> {
@@ -126,7 +136,12 @@ mod tests {
         (0..count)
             .map(|n| {
                 let entity = Entity::new("card/1").unwrap();
-                let record = head.record(1, 1000 + u64::from(n), Entry { entity, body: vec![n] });
+                let entry = Entry { entity, body: vec![n] };
+                // The first two are as schema 1 has them.
+                let record = match n {
+                    0 | 1 => head.record(1, 1000 + u64::from(n), entry),
+                    _ => head.record_from(Origin::default(), 1, 1000 + u64::from(n), entry),
+                };
                 head = record.head();
                 record
             })
@@ -163,6 +178,20 @@ mod tests {
                 assert_eq!(verify(&records), Err(ChainError::Changed { seq: place as u64 + 1 }));
             }
         }
+        let changes: [fn(&mut Origin); 4] = [
+            |origin| origin.actor = Label::new("x").unwrap(),
+            |origin| origin.machine = Label::new("x").unwrap(),
+            |origin| origin.uptime_ms += 1,
+            |origin| origin.mark = Mark::Closed,
+        ];
+        for change in changes {
+            let mut records = chain(6);
+            change(records[3].origin.as_mut().unwrap());
+            assert_eq!(verify(&records), Err(ChainError::Changed { seq: 4 }));
+        }
+        let mut records = chain(6);
+        records[3].origin = None;
+        assert_eq!(verify(&records), Err(ChainError::Changed { seq: 4 }));
     }
 
     #[test]

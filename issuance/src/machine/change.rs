@@ -1,4 +1,4 @@
-use crate::journal::Entity;
+use crate::journal::{Entity, Label, Mark};
 use crate::machine::kept::Settle;
 use crate::machine::{Kept, Machine, MachineError, entry};
 use crate::port::IssuancePort;
@@ -57,6 +57,12 @@ impl<'a> Change<'a> {
             return Ok(self);
         }
         self.transaction.entries.extend(events.iter().map(|event| entry(&entity, event)));
+        let mark = if kept.will_be_open() { Mark::Open } else { Mark::Closed };
+        self.transaction.marks.push((entity.clone(), mark));
+        if self.parts.is_empty() {
+            // Whose change it is; the others go along.
+            self.transaction.machine = Label::new(M::NAME).unwrap_or_default();
+        }
         self.source.get_or_insert((entity, last_seq));
         self.parts.push(Part { kept, end: self.transaction.entries.len() as u64 });
         Ok(self)
@@ -93,6 +99,7 @@ impl<'a> Change<'a> {
         let entity = posted.entity();
         self.messages.push(posted.id());
         self.transaction.entries.push(posted.entry(&entity));
+        self.transaction.marks.push((entity.clone(), Mark::Open));
         self.transaction.expect.push((entity, 0));
         Ok(self)
     }

@@ -100,6 +100,11 @@ impl<M: Machine> Kept<M> {
         Ok(())
     }
 
+    /// Whether something will be open once the staged events are durable.
+    pub(super) fn will_be_open(&self) -> bool {
+        self.staged.as_ref().map_or(&self.state, |(state, _)| state).is_open()
+    }
+
     pub(super) fn fresh(&self) -> Result<(), MachineError<M::Error>> {
         if self.stale { Err(MachineError::Stale { entity: self.entity.clone() }) } else { Ok(()) }
     }

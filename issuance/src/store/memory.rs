@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::{Durable, Journal, Store, StoreError, Transaction};
-use crate::journal::{Entity, Head, Record, verify};
+use super::{Durable, Journal, Run, Store, StoreError, Transaction};
+use crate::journal::{Entity, Head, Label, Record, apply_mark, verify};
 
 mod faults;
 mod log;
@@ -26,6 +26,11 @@ pub struct MemoryStore {
     faults: MemoryFaults,
     records: Vec<Record>,
     by_entity: BTreeMap<Entity, Vec<usize>>,
+    marks: BTreeMap<Entity, bool>,
+    actor: Label,
+    /// Clock of this run: it follows the times given and never goes back.
+    uptime_ms: u64,
+    last_time_ms: Option<u64>,
 }
 
 impl MemoryStore {
@@ -52,6 +57,13 @@ impl MemoryStore {
     pub fn from_log(log: Vec<u8>, faults: MemoryFaults) -> Result<Self, StoreError> {
         let synced = log.len();
         Self::recover(log, synced, faults)
+    }
+
+    /// Names who writes, where a transaction names nobody.
+    #[must_use]
+    pub fn acting_as(mut self, actor: Label) -> Self {
+        self.actor = actor;
+        self
     }
 
     /// The log as a crash right now would leave at best.
@@ -86,9 +98,9 @@ impl MemoryStore {
     /// As [`MemoryStore::from_log`]; and [`StoreError::Damaged`] when synced bytes are gone, which is a mistake of
     /// this store.
     pub fn reopen(self) -> Result<Self, StoreError> {
-        let Self { log, synced, faults, crashed, .. } = self;
+        let Self { log, synced, faults, crashed, actor, .. } = self;
         // A run that ended without a power cut leaves its unsynced bytes to the system, which may still lose them.
-        let store = Self::recover(log, synced, faults)?;
+        let store = Self::recover(log, synced, faults)?.acting_as(actor);
         if store.synced < synced {
             return Err(log::damaged(store.synced, "bytes that were synced are not there"));
         }
@@ -96,8 +108,19 @@ impl MemoryStore {
     }
 
     fn blank(log: Vec<u8>, synced: usize, faults: MemoryFaults) -> Self {
-        let (records, by_entity) = (Vec::new(), BTreeMap::new());
-        Self { log, synced, epoch: 0, crashed: false, faults, records, by_entity }
+        Self {
+            log,
+            synced,
+            epoch: 0,
+            crashed: false,
+            faults,
+            records: Vec::new(),
+            by_entity: BTreeMap::new(),
+            marks: BTreeMap::new(),
+            actor: Label::default(),
+            uptime_ms: 0,
+            last_time_ms: None,
+        }
     }
 
     fn recover(log: Vec<u8>, synced: usize, faults: MemoryFaults) -> Result<Self, StoreError> {
@@ -121,6 +144,7 @@ impl MemoryStore {
     }
 
     fn index(&mut self, record: Record) {
+        apply_mark(&mut self.marks, &record);
         self.by_entity.entry(record.entity.clone()).or_default().push(self.records.len());
         self.records.push(record);
     }
@@ -163,6 +187,12 @@ impl Journal for MemoryStore {
         Ok(self.by_entity.keys().filter(|entity| entity.as_str().starts_with(prefix)).cloned().collect())
     }
 
+    fn open_entities(&self, prefix: &str) -> Result<Vec<Entity>, StoreError> {
+        self.alive()?;
+        let open = self.marks.iter().filter(|(entity, open)| **open && entity.as_str().starts_with(prefix));
+        Ok(open.map(|(entity, _)| entity.clone()).collect())
+    }
+
     fn head(&self) -> Result<Head, StoreError> {
         self.alive()?;
         Ok(self.last_head())
@@ -173,23 +203,18 @@ impl Store for MemoryStore {
     fn commit(&mut self, transaction: Transaction, time_ms: u64) -> Result<Durable, StoreError> {
         self.alive()?;
         transaction.check(time_ms)?;
-        let Transaction { entries, expect } = transaction;
-        for (entity, expected) in expect {
-            let actual = self.last_seq_of(&entity);
+        for (entity, expected) in &transaction.expect {
+            let (actual, expected) = (self.last_seq_of(entity), *expected);
             if actual != expected {
-                return Err(StoreError::Conflict { entity, expected, actual });
+                return Err(StoreError::Conflict { entity: entity.clone(), expected, actual });
             }
         }
-        let mut head = self.last_head();
+        self.uptime_ms += time_ms.saturating_sub(self.last_time_ms.unwrap_or(time_ms));
+        self.last_time_ms = Some(time_ms);
+        let head = self.last_head();
         let first_seq = head.seq + 1;
-        let records: Vec<Record> = entries
-            .into_iter()
-            .map(|entry| {
-                let record = head.record(self.epoch, time_ms, entry);
-                head = record.head();
-                record
-            })
-            .collect();
+        let run = Run { epoch: self.epoch, uptime_ms: self.uptime_ms, actor: &self.actor };
+        let records = transaction.records(head, &run, time_ms);
 
         let fault = self.faults.poll();
         match fault {
@@ -213,7 +238,7 @@ impl Store for MemoryStore {
             return Err(StoreError::Crashed);
         }
         records.into_iter().for_each(|record| self.index(record));
-        Ok(Durable { first_seq, last_seq: head.seq })
+        Ok(Durable { first_seq, last_seq: self.last_head().seq })
     }
 }
 

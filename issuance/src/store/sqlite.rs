@@ -1,76 +1,73 @@
 //! The embedded store: one SQLite file, which `docs/journal.md` describes.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::{Durable, Journal, Store, StoreError, Transaction};
-use crate::journal::{ChainError, Entity, Head, Record};
+use crate::journal::{ChainError, Checkpoint, Entity, Head, Label, Record};
 
+mod append;
+mod audit;
 mod check;
+mod checkpoint;
 mod create;
 mod file;
 mod look;
+mod migrate;
+mod options;
 mod reader;
+mod readers;
 mod rows;
+mod schema;
+mod writer;
 
+pub(crate) use audit::{audit, checkpoints};
+pub use options::SqliteOptions;
 pub use reader::SqliteReader;
-
-/// Newest schema version that this release reads and the one it writes.
-pub const SCHEMA_VERSION: u32 = 1;
+pub use schema::SCHEMA_VERSION;
 
 /// "CWJL" in the file's header.
 const APPLICATION_ID: u32 = 0x4357_4A4C;
-
-/// Tables and indexes, in the order of their names; the text is compared when a file is opened.
-const SCHEMA: [(&str, &str); 4] = [
-    ("entity", "CREATE TABLE entity (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT"),
-    (
-        "record",
-        "CREATE TABLE record (seq INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL, epoch INTEGER NOT NULL, \
-         entity INTEGER NOT NULL, body BLOB NOT NULL, prev_hash BLOB NOT NULL, hash BLOB NOT NULL) STRICT",
-    ),
-    ("record_entity", "CREATE INDEX record_entity ON record (entity)"),
-    ("run", "CREATE TABLE run (epoch INTEGER PRIMARY KEY) STRICT"),
-];
 
 /// How long a writer waits for another one.
 const BUSY: Duration = Duration::from_secs(10);
 
 /// A journal in an SQLite file: write-ahead log, every commit synced.
 ///
-/// Several handles and several programs may have one file open; each commit takes its place at the end of the chain
+/// A clone is another handle to the same opening: any number of threads, each with its own, commit and read at once. One
+/// thread writes for all of them; what waits while a sync is under way is committed together by the next one, and what
+/// comes alone is committed alone, without delay. Reading waits for no writer. The last handle to go closes the file.
+///
+/// Several openings and several programs may have one file open; each commit takes its place at the end of the chain
 /// inside a transaction that shuts the others out.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SqliteStore {
-    connection: Connection,
+    opening: Arc<Opening>,
+    actor: Label,
+}
+
+/// What the handles of one opening share. Dropped in this order: the connection that is closed last brings the log home,
+/// and only the writer's can.
+#[derive(Debug)]
+struct Opening {
     path: PathBuf,
     epoch: u64,
-    poisoned: bool,
-    // Dropped after the connection.
+    readers: readers::Readers,
+    writer: writer::Writer,
     _open: file::Open,
 }
 
 impl SqliteStore {
-    /// Opens the journal at `path`; where no file or an empty one is, it makes one.
-    ///
-    /// Before anything is written, the file is looked at: header, pages, tables and the whole chain.
+    /// Opens the journal at `path` as [`SqliteOptions::open`] does, without particulars.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] of the groups place and file; such a file is left as it was. Storage errors when the system
-    /// does not do its part.
+    /// As [`SqliteOptions::open`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        let path = file::locate(path.as_ref())?;
-        let open = file::open(&path, || {
-            create::where_empty(&path)?;
-            file::inspect(&path)
-        })?;
-        look::look(&path, look::Purpose::Check, |connection| check::check(connection, &path))?;
-        let mut connection = connect(&path)?;
-        let epoch = begin_epoch(&mut connection, &path)?;
-        Ok(Self { connection, path, epoch, poisoned: false, _open: open })
+        SqliteOptions::new().open(path)
     }
 
     /// Opens the journal at `path` for reading what is readable of it, as [`SqliteReader::open`] does.
@@ -82,14 +79,56 @@ impl SqliteStore {
         SqliteReader::open(path)
     }
 
+    /// Has the chain signed up to its last record now; `None` when it has none. `time_ms` is the wall clock.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoSigner`]; [`StoreError::NotSigned`]; [`StoreError::BrokenChain`] when another program wrote what does
+    /// not follow; storage errors.
+    pub fn checkpoint(&self, time_ms: u64) -> Result<Option<Checkpoint>, StoreError> {
+        self.opening.writer.checkpoint(time_ms)
+    }
+
+    fn open_with(path: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
+        let path = file::locate(path)?;
+        let open = file::open(&path, || {
+            create::where_empty(&path)?;
+            file::inspect(&path)
+        })?;
+        let SqliteOptions { actor, max_pages, signing, trusted } = options;
+        let checked = look::look(&path, look::Purpose::Check, |connection| check::check(connection, &path, &trusted))?;
+        if checked.version < SCHEMA_VERSION {
+            migrate::to_present(&path)?;
+        }
+        let mut connection = connect(&path)?;
+        if let Some(pages) = max_pages {
+            connection
+                .pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
+                .map_err(|error| engine_error(&path, "limiting the file", error))?;
+        }
+        let epoch = begin_epoch(&mut connection, &path)?;
+        let writer = writer::Writer::start(connection, &path, epoch, checked.head, signing)?;
+        let opening = Opening { readers: readers::Readers::new(&path), path, epoch, writer, _open: open };
+        Ok(Self { opening: Arc::new(opening), actor })
+    }
+
+    /// Names who writes through this handle and its clones to come, where a transaction names nobody.
+    #[must_use]
+    pub fn acting_as(mut self, actor: Label) -> Self {
+        self.actor = actor;
+        self
+    }
+
     /// The epoch of this opening.
     #[must_use]
     pub fn epoch(&self) -> u64 {
-        self.epoch
+        self.opening.epoch
     }
 
-    fn alive(&self) -> Result<(), StoreError> {
-        if self.poisoned { Err(StoreError::Poisoned) } else { Ok(()) }
+    /// Reads with a connection of its own, unless a commit is in doubt.
+    fn read<T>(&self, read: impl FnOnce(&Connection, &Path) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        self.opening.writer.alive()?;
+        self.opening.readers.read(read)
     }
 
     /// Lets no record through that was changed since the file was opened.
@@ -97,7 +136,7 @@ impl SqliteStore {
         match records.iter().find(|record| record.hash != record.computed_hash()) {
             Some(record) => {
                 let problem = ChainError::Changed { seq: record.seq };
-                Err(StoreError::BrokenChain { path: self.path.clone(), problem })
+                Err(StoreError::BrokenChain { path: self.opening.path.clone(), problem })
             }
             None => Ok(records),
         }
@@ -106,115 +145,38 @@ impl SqliteStore {
 
 impl Journal for SqliteStore {
     fn history(&self, entity: &Entity) -> Result<Vec<Record>, StoreError> {
-        self.alive()?;
-        self.genuine(rows::history(&self.connection, &self.path, entity)?)
+        self.genuine(self.read(|connection, path| rows::history(connection, path, entity))?)
     }
 
     fn records(&self, after_seq: u64, limit: usize) -> Result<Vec<Record>, StoreError> {
-        self.alive()?;
-        match rows::records(&self.connection, &self.path, after_seq, limit)? {
+        match self.read(|connection, path| rows::records(connection, path, after_seq, limit))? {
             (records, None) => self.genuine(records),
             (_, Some(error)) => Err(error),
         }
     }
 
     fn entities(&self, prefix: &str) -> Result<Vec<Entity>, StoreError> {
-        self.alive()?;
-        rows::entities(&self.connection, &self.path, prefix)
+        self.read(|connection, path| rows::entities(connection, path, prefix))
+    }
+
+    fn open_entities(&self, prefix: &str) -> Result<Vec<Entity>, StoreError> {
+        self.read(|connection, path| rows::open_entities(connection, path, prefix))
     }
 
     fn head(&self) -> Result<Head, StoreError> {
-        self.alive()?;
-        rows::head(&self.connection, &self.path)
+        self.read(rows::head)
     }
 }
 
 impl Store for SqliteStore {
     fn commit(&mut self, transaction: Transaction, time_ms: u64) -> Result<Durable, StoreError> {
-        self.alive()?;
         transaction.check(time_ms)?;
-        let (path, epoch) = (&self.path, self.epoch);
-        let writing = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(|error| engine_error(path, "beginning a transaction", error))?;
-        let durable = append(&writing, path, epoch, transaction, time_ms)?;
-        match writing.commit() {
-            Ok(()) => Ok(durable),
-            // These come before the last page of the transaction is written.
-            Err(error) if matches!(error.sqlite_error_code(), Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy)) => {
-                Err(engine_error(path, "committing", error))
-            }
-            Err(error) => {
-                self.poisoned = true;
-                Err(StoreError::InDoubt { source: error.into() })
-            }
-        }
-    }
-}
-
-/// Writes the records of one transaction behind the last one there is. The caller begins and commits.
-fn append(
-    writing: &Connection,
-    path: &Path,
-    epoch: u64,
-    transaction: Transaction,
-    time_ms: u64,
-) -> Result<Durable, StoreError> {
-    let failed = |error| engine_error(path, "writing records", error);
-    for (entity, expected) in transaction.expect {
-        let actual = match entity_id(writing, &entity).map_err(failed)? {
-            Some(id) => last_seq_of(writing, id).map_err(failed)?,
-            None => 0,
+        let transaction = match self.actor.is_empty() || !transaction.actor.is_empty() {
+            true => transaction,
+            false => transaction.by(self.actor.clone()),
         };
-        if i64::try_from(expected) != Ok(actual) {
-            let actual = u64::try_from(actual).unwrap_or(0);
-            return Err(StoreError::Conflict { entity, expected, actual });
-        }
+        self.opening.writer.commit(transaction, time_ms)
     }
-    let mut insert = writing
-        .prepare_cached(
-            "INSERT INTO record (seq, time_ms, epoch, entity, body, prev_hash, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )
-        .map_err(failed)?;
-    let mut head = rows::head(writing, path)?;
-    let first_seq = head.seq.saturating_add(1);
-    for entry in transaction.entries {
-        let id = match entity_id(writing, &entry.entity).map_err(failed)? {
-            Some(id) => id,
-            None => writing
-                .prepare_cached("INSERT INTO entity (name) VALUES (?1)")
-                .and_then(|mut insert| insert.insert([entry.entity.as_str()]))
-                .map_err(failed)?,
-        };
-        let record = head.record(epoch, time_ms, entry);
-        let signed = |number: u64| {
-            i64::try_from(number).map_err(|error| failed(rusqlite::Error::ToSqlConversionFailure(error.into())))
-        };
-        insert
-            .execute((
-                signed(record.seq)?,
-                signed(record.time_ms)?,
-                signed(record.epoch)?,
-                id,
-                &record.body,
-                record.prev_hash,
-                record.hash,
-            ))
-            .map_err(failed)?;
-        head = record.head();
-    }
-    Ok(Durable { first_seq, last_seq: head.seq })
-}
-
-fn entity_id(connection: &Connection, entity: &Entity) -> rusqlite::Result<Option<i64>> {
-    let mut select = connection.prepare_cached("SELECT id FROM entity WHERE name = ?1")?;
-    select.query_row([entity.as_str()], |row| row.get(0)).optional()
-}
-
-fn last_seq_of(connection: &Connection, id: i64) -> rusqlite::Result<i64> {
-    let mut select = connection.prepare_cached("SELECT seq FROM record WHERE entity = ?1 ORDER BY seq DESC LIMIT 1")?;
-    Ok(select.query_row([id], |row| row.get(0)).optional()?.unwrap_or(0))
 }
 
 /// Opens a file that was looked at for writing.

@@ -1,7 +1,7 @@
 //! What every store does. A store's tests call [`suite!`] with its factory.
 
 use super::{Journal, Store, StoreError, Transaction};
-use crate::journal::{Entity, Entry, Head, MAX_BODY, verify};
+use crate::journal::{Entity, Entry, Head, Label, MAX_BODY, Mark, verify};
 
 /// Makes stores of one kind.
 pub(super) trait Factory: Sized {
@@ -26,6 +26,8 @@ macro_rules! suite {
             reopening_keeps_every_record_and_raises_the_epoch
             what_cannot_be_a_record_is_refused
             a_body_of_any_legal_length_is_kept
+            what_was_left_open_is_found_until_it_is_closed
+            a_record_says_who_had_it_written
         }
     };
     ($factory:ty: $($name:ident)*) => {
@@ -153,6 +155,11 @@ pub(super) fn what_cannot_be_a_record_is_refused<F: Factory>() {
     }
     let late = store.commit(Transaction::new([entry("card/1", &[])]), 1 << 63);
     assert!(matches!(late, Err(StoreError::TimeOutOfRange { .. })));
+    let unmarked = Transaction::new([entry("card/1", &[])]).opening(entity("card/2"));
+    match store.commit(unmarked, 1) {
+        Err(StoreError::MarkWithoutEntry { entity: named }) => assert_eq!(named, entity("card/2")),
+        other => panic!("{other:?}"),
+    }
     assert_eq!(store.head().unwrap(), Head::GENESIS);
 }
 
@@ -166,4 +173,48 @@ pub(super) fn a_body_of_any_legal_length_is_kept<F: Factory>() {
     }
     let store = place.reopen(store);
     assert_eq!(verify(store.records(0, 100).unwrap()), Ok(store.head().unwrap()));
+}
+
+pub(super) fn what_was_left_open_is_found_until_it_is_closed<F: Factory>() {
+    let (place, mut store) = F::create();
+    let names = |store: &F::Store, prefix| -> Vec<String> {
+        store.open_entities(prefix).unwrap().iter().map(ToString::to_string).collect()
+    };
+    let write = |store: &mut F::Store, transaction: Transaction| drop(store.commit(transaction, 1).unwrap());
+    for name in ["card/2", "card/1", "job/1", "card/3"] {
+        write(&mut store, Transaction::new([entry(name, &[1]), entry(name, &[2])]).opening(entity(name)));
+    }
+    write(&mut store, Transaction::new([entry("card/4", &[1])]));
+    assert_eq!(names(&store, ""), ["card/1", "card/2", "card/3", "job/1"]);
+    store = place.reopen(store);
+    assert_eq!(names(&store, "card/"), ["card/1", "card/2", "card/3"]);
+    // One transaction closes one and leaves another open; a record without a mark changes nothing.
+    let both = [entry("card/1", &[3]), entry("card/2", &[3]), entry("card/3", &[3])];
+    write(&mut store, Transaction::new(both).closing(entity("card/1")).opening(entity("card/2")));
+    write(&mut store, Transaction::new([entry("card/2", &[4])]));
+    assert_eq!(names(&store, "card/"), ["card/2", "card/3"]);
+    store = place.reopen(store);
+    assert_eq!(names(&store, "card/"), ["card/2", "card/3"]);
+    // The last word counts, and what is refused leaves no mark.
+    write(&mut store, Transaction::new([entry("card/2", &[5])]).opening(entity("card/2")).closing(entity("card/2")));
+    let stale = Transaction::new([entry("card/3", &[5])]).closing(entity("card/3")).expecting(entity("card/3"), 1);
+    assert!(store.commit(stale, 1).is_err());
+    write(&mut store, Transaction::new([entry("job/1", &[5])]).closing(entity("job/1")));
+    assert_eq!(names(&store, ""), ["card/3"]);
+}
+
+pub(super) fn a_record_says_who_had_it_written<F: Factory>() {
+    let (_place, mut store) = F::create();
+    let (actor, machine) = (Label::new("desk-3").unwrap(), Label::new("remote-issuing").unwrap());
+    let transaction = Transaction::new([entry("card/1", &[1]), entry("card/2", &[1]), entry("card/1", &[2])]);
+    let transaction = transaction.opening(entity("card/1")).by(actor.clone()).of(machine.clone());
+    let _ = store.commit(transaction, 5).unwrap();
+    let _ = store.commit(Transaction::new([entry("card/1", &[3])]), 4).unwrap();
+    let records = store.records(0, 9).unwrap();
+    let origins: Vec<_> = records.iter().map(|record| record.origin.clone().unwrap()).collect();
+    assert!(origins[..3].iter().all(|origin| origin.actor == actor && origin.machine == machine));
+    let marks: Vec<_> = origins.iter().map(|origin| origin.mark).collect();
+    assert_eq!(marks, [Mark::Unchanged, Mark::Unchanged, Mark::Open, Mark::Unchanged]);
+    assert!(origins[3].actor.is_empty() && origins[3].machine.is_empty());
+    assert!(origins.windows(2).all(|pair| pair[0].uptime_ms <= pair[1].uptime_ms), "{origins:?}");
 }

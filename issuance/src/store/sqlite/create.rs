@@ -7,7 +7,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 
 use super::file::{beside, folder_of, io_error, length};
-use super::{APPLICATION_ID, SCHEMA, SCHEMA_VERSION, engine_error, rows::damaged};
+use super::{APPLICATION_ID, SCHEMA_VERSION, engine_error, rows::damaged, schema::PRESENT};
 use crate::store::{Place, StoreError};
 
 /// Makes a journal where there is no file or an empty one; leaves any other file alone.
@@ -50,7 +50,7 @@ fn write(path: &Path) -> rusqlite::Result<()> {
     let writing = connection.transaction()?;
     writing.pragma_update(None, "application_id", APPLICATION_ID)?;
     writing.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-    for (_, sql) in SCHEMA {
+    for (_, sql) in PRESENT {
         writing.execute(sql, ())?;
     }
     writing.commit()?;

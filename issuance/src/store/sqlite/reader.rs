@@ -28,7 +28,7 @@ impl SqliteReader {
         let path = file::locate(path.as_ref())?;
         let checked = file::open(&path, || file::inspect(&path)).and_then(|_open| {
             // The guard is held for the look.
-            look(&path, Purpose::Check, |connection| check::check(connection, &path))
+            look(&path, Purpose::Check, |connection| check::check(connection, &path, &[]))
         });
         match checked {
             Ok(_) => Ok(Self { path, finding: None }),
@@ -37,6 +37,15 @@ impl SqliteReader {
             ) => Ok(Self { path, finding: Some(finding) }),
             Err(error) => Err(error),
         }
+    }
+
+    pub(crate) fn into_finding(self) -> Option<StoreError> {
+        self.finding
+    }
+
+    /// Where the file is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// What was wrong with the file when it was opened; with a finding, it cannot be opened for writing.
@@ -61,6 +70,10 @@ impl Journal for SqliteReader {
 
     fn entities(&self, prefix: &str) -> Result<Vec<Entity>, StoreError> {
         look(&self.path, Purpose::Salvage, |connection| rows::entities(connection, &self.path, prefix))
+    }
+
+    fn open_entities(&self, prefix: &str) -> Result<Vec<Entity>, StoreError> {
+        look(&self.path, Purpose::Salvage, |connection| rows::open_entities(connection, &self.path, prefix))
     }
 
     fn head(&self) -> Result<Head, StoreError> {

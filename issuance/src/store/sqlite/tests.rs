@@ -184,7 +184,7 @@ fn a_newer_schema_is_refused_with_both_versions() {
     let error = place.refused();
     assert!(matches!(error, StoreError::NewerSchema { found: 9, supported: SCHEMA_VERSION, .. }));
     let text = error.to_string();
-    assert!(text.contains("version 9") && text.contains("up to 1") && text.contains("journal.db"), "{text}");
+    assert!(text.contains("version 9") && text.contains("up to 2") && text.contains("journal.db"), "{text}");
     assert!(matches!(SqliteReader::open(place.path()), Err(StoreError::NewerSchema { .. })));
 }
 
@@ -235,7 +235,8 @@ fn a_changed_record_is_named_and_the_others_can_still_be_read() {
         ("DELETE FROM record WHERE seq = 5", ChainError::Missing { seq: 5 }),
         ("DELETE FROM record WHERE seq < 3", ChainError::Missing { seq: 1 }),
         (
-            "INSERT INTO record SELECT 0, time_ms, epoch, entity, body, prev_hash, hash FROM record WHERE seq = 1",
+            "INSERT INTO record SELECT 0, time_ms, epoch, entity, body, prev_hash, hash, actor, machine, uptime_ms, mark
+             FROM record WHERE seq = 1",
             ChainError::Inserted { seq: 0 },
         ),
         (
@@ -318,9 +319,14 @@ fn a_full_disk_takes_nothing_and_work_goes_on_when_there_is_room() {
     let place = InFolder::new();
     let mut store = place.open().unwrap();
     commit(&mut store, 1);
-    let pages: i64 = store.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+    let pages: i64 = store
+        .opening
+        .writer
+        .with(|connection| connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap());
     let limit = |store: &SqliteStore, pages: i64| {
-        store.connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).unwrap();
+        store.opening.writer.with(move |connection| {
+            connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).unwrap();
+        });
     };
     limit(&store, pages + 2);
     let big = || Transaction::new([entry("card/1", &[1]), entry("card/9", &[2; 60_000])]);
