@@ -93,6 +93,15 @@ impl Tdes {
     }
 }
 
+/// Overwrites what the expansion of a key left on the stack on its way to the heap: it would come there again with the
+/// padding of whatever is put there next.
+#[inline(never)]
+fn wipe_stack() {
+    let mut below = [0u8; 4096];
+    below.zeroize();
+    core::hint::black_box(&below);
+}
+
 /// AES with a key of any of its three lengths.
 pub struct Aes(AesKey);
 
@@ -110,11 +119,13 @@ impl Aes {
     pub fn new(key: &KeyValue) -> Result<Self, KeyError> {
         let bytes = key.expose_bytes();
         let wrong = |_| KeyError::Length { actual: bytes.len() };
-        Ok(Self(match bytes.len() {
+        let expanded = match bytes.len() {
             16 => AesKey::Aes128(Box::new(aes::Aes128::new_from_slice(bytes).map_err(wrong)?)),
             24 => AesKey::Aes192(Box::new(aes::Aes192::new_from_slice(bytes).map_err(wrong)?)),
             _ => AesKey::Aes256(Box::new(aes::Aes256::new_from_slice(bytes).map_err(wrong)?)),
-        }))
+        };
+        wipe_stack();
+        Ok(Self(expanded))
     }
 
     /// One block in ECB mode.
