@@ -63,6 +63,13 @@ pub enum ExchangeError {
     /// The card announces data with 61XX and then sends none.
     #[error("the card announces response data and sends none")]
     NoProgress,
+    /// The card announced response data with 61XX, which says that it has executed the command, and then refuses to give
+    /// them: it was reset in between, say. What came of the command is not known.
+    #[error("the card announces response data and answers {sw} to GET RESPONSE: it was reset in between, perhaps")]
+    ResponseRefused {
+        /// Status word of GET RESPONSE.
+        sw: StatusWord,
+    },
     /// `6CXX` to a command that has the Le which `6CXX` asked for.
     #[error("the card answers 6C{le:02X} to the Le that it asked for")]
     WrongLeAgain {
@@ -148,6 +155,10 @@ impl Exchange {
             sw1 if self.le_dropped && !matches!(sw1, 0x62 | 0x63 | 0x90) => {
                 Ok(ExchangeAction::Done(ResponseApdu::status(StatusWord::WRONG_LENGTH)))
             }
+            // That status is of GET RESPONSE and not of the command.
+            sw1 if self.collecting && response.data.is_empty() && !matches!(sw1, 0x62 | 0x63 | 0x90) => {
+                Err(ExchangeError::ResponseRefused { sw: response.sw })
+            }
             _ => {
                 if response.sw == StatusWord::OK
                     && let Some(next) = self.next_part()
@@ -229,6 +240,14 @@ mod tests {
 
     fn get_data() -> CommandApdu {
         CommandApdu::new(0x84, 0xCA, 0, 0x66).with_ne(Ne::MAX_SHORT)
+    }
+
+    #[test]
+    fn a_refused_get_response_is_no_answer_to_the_command() {
+        let command = CommandApdu::new(0x84, 0xE8, 0x80, 0).with_data([1]).with_ne(Ne::MAX_SHORT);
+        let (sent, result) = run(command, ExchangeLimits::default(), &[&[0x61, 0x01], &[0x69, 0x85]]);
+        assert_eq!(sent.len(), 2);
+        assert_eq!(result, Err(ExchangeError::ResponseRefused { sw: StatusWord(0x6985) }));
     }
 
     #[test]
