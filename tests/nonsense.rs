@@ -225,7 +225,7 @@ fn flipped_key_diversification_data_never_make_keys_in_a_run_that_resumes() {
     // The application has its keys, and of the domain's keys nothing is in the journal.
     let second_session = reference.places_of("INITIALIZE UPDATE")[1] as u64;
     for bit in 0..88 {
-        for n in [5, 11] {
+        for n in [5, 12] {
             let mut store = MemoryStore::new();
             let cut = Faults::none().at(second_session, Fault::CutBefore);
             let (_, reader) = issue(&reference.order, card(SCP03), &mut store, cut);

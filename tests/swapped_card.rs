@@ -37,6 +37,11 @@ fn swap_at_every_command(protocol: SecureChannelProtocol, begun: Option<u64>) {
         let (outcome, reader) = issue(&reference.order, cards[0].twin(), &mut store, swap);
         assert!(!matches!(outcome, Ok(Outcome::Interrupted(_))), "{protocol:?} {begun:?} {n}: {outcome:?}");
         let mut after = cards;
+        // Swapped before the card had said who it is, the other one is the card of this run.
+        if !reader.swapped_out().is_empty() && !is_complete(&outcome) {
+            let what = format!("{protocol:?}, begun {begun:?}, swapped at {n}: the other card got something");
+            assert_eq!(snapshot(reader.card()), snapshot(&after[1]), "{what}");
+        }
         match reader.swapped_out() {
             [] => after[0] = reader.card().twin(),
             [first, ..] => after = [first.card().twin(), reader.card().twin()],

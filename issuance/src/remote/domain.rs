@@ -80,8 +80,8 @@ impl Domain {
         Ok(())
     }
 
-    /// Opens a channel to the selected issuer security domain with the keys that fit, counts what does not fit, and
-    /// settles an earlier PUT KEY by what the card has shown.
+    /// Opens a channel to the selected issuer security domain with the keys that fit, counts what does not fit, makes sure
+    /// that the card is still the one of this job, and settles an earlier PUT KEY by what it has shown.
     pub(super) async fn open(&mut self, port: &mut IssuancePort, order: &Order) -> Result<Session, Stop> {
         let counted = Counted::Card(self.facts.identity.clone());
         lockout::check(&self.job, &counted, order.override_lockout)?;
@@ -113,7 +113,14 @@ impl Domain {
             lockout::begin(port, &mut self.job).await?;
             let result = procedure::open(port, &mut keys, domain.as_ref(), &candidates, challenge, options).await;
             let source = match result {
-                Ok(opened) => break opened,
+                Ok(mut opened) => match self.same_card(port, Some(&mut opened.channel)).await {
+                    Ok(()) => break opened,
+                    Err(stop) => {
+                        // What the keys of another card have shown says nothing of this one.
+                        let _durable = self.job.record(port, &[Event::KeyAnswered]).await?;
+                        return Err(stop);
+                    }
+                },
                 Err(source) => source,
             };
             lockout::count(port, &mut self.job, &source).await?;
@@ -141,7 +148,8 @@ impl Domain {
         } else if keys_step.is_done() && !has_new_keys {
             // Somebody gave the card its old keys back.
             let _durable = self.job.record(port, &[Event::Gone]).await?;
-        } else if has_new_keys && keys_step.intent.is_none() && !keys_step.is_done() {
+        } else if has_new_keys && !keys_step.is_done() {
+            // By others, or by a PUT KEY that was refused and executed all the same.
             self.job.resolve(port, steps::DOMAIN_KEYS, StepEvent::Succeeded { proof: Proof::Found }).await?;
         }
         Ok(Session { opened, has_new_keys })

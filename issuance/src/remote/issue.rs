@@ -82,7 +82,6 @@ async fn run(port: &mut IssuancePort, order: &Order) -> Result<Report, Stop> {
     domain.select(port).await?;
     let mut session = domain.open(port, order).await?;
     let registry = domain.list(port, &mut session).await?;
-    domain.same_card(port, Some(&mut session.opened.channel)).await?;
     if !session.has_new_keys {
         return Err(IssueError::NotProved { what: "the new key set of the security domain".into() }.into());
     }
