@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::collections::BTreeSet;
+
 use cardwright::apdu::{CommandApduRef, Progress, Transport};
 use cardwright::issuance::event::{Event, StepEvent};
 use cardwright::issuance::journal::Record;
@@ -149,8 +151,10 @@ impl Case {
         let (outcome, seen) = watch((self.machine)(), &mut reader, &mut store);
         assert!(is_complete(&outcome), "{outcome:?}");
         assert_eq!((without_intent(&seen), lost_intent(&seen, &store)), (None, None));
-        // Each transaction of the machines has one record.
-        (snapshot(reader.card()), store.head().unwrap().seq - before)
+        // Each transaction has a time of its own.
+        let times: BTreeSet<u64> =
+            store.records(before, usize::MAX).unwrap().iter().map(|record| record.time_ms).collect();
+        (snapshot(reader.card()), times.len() as u64)
     }
 
     /// One run with these faults, then one on what the crash has left.
@@ -268,4 +272,39 @@ fn a_store_that_does_not_sync_is_found_by_the_checker() {
     };
     assert!(found(false) > 0, "the sabotage was not found");
     assert_eq!(found(true), 0);
+}
+
+/// The old master key is on the card, and the journal does not know it: the new one is tried, and costs a try. A crash at any
+/// commit then must not make it cost another.
+#[test]
+fn a_crash_while_the_master_key_is_in_doubt_costs_no_second_try() {
+    let write_key = support::number_of(|command| command[..3] == [0x84, 0xD4, 0xF9]);
+    let mut store = MemoryStore::new();
+    let cut = Faults::none().at(write_key, cardwright_sim::Fault::CutBefore);
+    let torn = issue(&order(500), card(SCP03), &mut store, cut).1.card().twin();
+    let log = store.log().to_vec();
+    let mut crashes = 0;
+    loop {
+        let fault = MemoryFaults::none().at(crashes + 1, Fault::CrashAfterSync);
+        let mut store = MemoryStore::from_log(log.clone(), fault).unwrap();
+        let (first, mut reader) = issue(&order(500), torn.twin(), &mut store, Faults::none());
+        if is_complete(&first) {
+            break;
+        }
+        let mut answers = reader.take_log();
+        let (second, mut reader) =
+            issue(&order(500), reader.card().twin(), &mut store.reopen().unwrap(), Faults::none());
+        answers.append(&mut reader.take_log());
+        assert!(is_complete(&second), "crash at commit {}: {second:?}", crashes + 1);
+        let rejections = |sw2| {
+            let is_authentication = |command: &[u8]| command[..2] == [0x00, 0x82] && command.len() > 5;
+            let so =
+                |entry: &&cardwright_sim::LogEntry| is_authentication(&entry.command) && entry.response == [0x63, sw2];
+            answers.iter().filter(so).count()
+        };
+        assert!(crashes < 4 || rejections(0xC2) >= 1, "the new key is tried");
+        assert_eq!(rejections(0xC1), 0, "crash at commit {}: tried twice", crashes + 1);
+        crashes += 1;
+    }
+    assert!(crashes > 10, "{crashes} commits");
 }

@@ -2,8 +2,11 @@
 
 mod support;
 
-use cardwright::issuance::remote::{ApplicationStatus, IssueError, Outcome};
-use cardwright::issuance::store::MemoryStore;
+use cardwright::issuance::event::Proof;
+use cardwright::issuance::job::Job;
+use cardwright::issuance::remote::{ApplicationStatus, IssueError, Outcome, steps};
+use cardwright::issuance::step::StepState;
+use cardwright::issuance::store::{Journal, MemoryStore};
 use cardwright::keys::pboc;
 use cardwright_sim::{Fault, Faults, JavaCard, SecureChannelProtocol};
 use support::{SCP02, SCP03, card, instance, is_complete, issue, number_of, order, snapshot};
@@ -180,4 +183,19 @@ fn a_master_key_that_was_taken_and_denied_is_found_by_the_next_run() {
     let (outcome, mut reader) = issue(&order(500), reader.card().twin(), &mut store, Faults::none());
     assert!(is_complete(&outcome), "{outcome:?}");
     assert_eq!(executed_once(&reader.take_log())[3], 0);
+}
+
+#[test]
+fn domain_keys_that_were_taken_and_denied_are_found_by_the_next_run() {
+    let put_key = number_of(|command| command[1] == 0xD8);
+    let mut store = MemoryStore::new();
+    let denial = Faults::none().at(put_key, Fault::Respond(vec![0x6A, 0x80]));
+    let (outcome, reader) = issue(&order(500), card(SCP03), &mut store, denial);
+    assert!(matches!(&outcome, Err(error) if error.to_string().contains("PUT KEY: 6A80")), "{outcome:?}");
+    let (outcome, mut reader) = issue(&order(500), reader.card().twin(), &mut store, Faults::none());
+    assert!(is_complete(&outcome), "{outcome:?}");
+    assert_eq!(executed_once(&reader.take_log())[2], 0);
+    let identity = store.entities("card/").unwrap().remove(0);
+    let job = Job::from_records(identity.clone(), &store.history(&identity).unwrap()).unwrap();
+    assert_eq!(job.step(steps::DOMAIN_KEYS).state, StepState::Succeeded(Proof::Found));
 }

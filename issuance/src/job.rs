@@ -167,7 +167,6 @@ pub struct Job {
 #[must_use = "an attempt that was begun has an outcome"]
 pub struct Permit {
     step: &'static str,
-    attempt: u32,
     _intent: Durable,
 }
 
@@ -234,13 +233,13 @@ impl Job {
         let attempt = if present.is_done() { 1 } else { present.attempts + 1 };
         if attempt > MAX_ATTEMPTS {
             let reason = format!("tried {MAX_ATTEMPTS} times");
-            self.settle_as(port, step, attempt - 1, StepEvent::Quarantined { reason }).await?;
+            self.resolve(port, step, StepEvent::Quarantined { reason }).await?;
             let entity = self.kept.entity().clone();
             return Err(JobError::AttemptsSpent { entity, step: step.into(), attempts: attempt - 1 });
         }
         let event = intent.begun();
         let intent = self.record(port, &[Event::Step { step: step.into(), attempt, event }]).await?;
-        Ok(Permit { step, attempt, _intent: intent })
+        Ok(Permit { step, _intent: intent })
     }
 
     /// Records the outcome of the attempt that was permitted.
@@ -253,7 +252,21 @@ impl Job {
         permit: Permit,
         outcome: StepEvent,
     ) -> Result<(), JobError> {
-        self.settle_as(port, permit.step, permit.attempt, outcome).await
+        self.settle_with(port, permit, outcome, None).await
+    }
+
+    /// Records the outcome of the attempt that was permitted and what it says of another step, in one transaction.
+    ///
+    /// # Errors
+    /// As [`Job::record`].
+    pub async fn settle_with(
+        &mut self,
+        port: &mut IssuancePort,
+        permit: Permit,
+        outcome: StepEvent,
+        consequence: Option<(&'static str, StepEvent)>,
+    ) -> Result<(), JobError> {
+        self.resolve_all(port, [(permit.step, outcome)].into_iter().chain(consequence)).await
     }
 
     /// Records what a look at the card says of a step.
@@ -266,30 +279,43 @@ impl Job {
         step: &'static str,
         finding: StepEvent,
     ) -> Result<(), JobError> {
-        let attempt = self.step(step).attempts;
-        self.settle_as(port, step, attempt, finding).await
+        self.resolve_all(port, [(step, finding)]).await
     }
 
-    async fn settle_as(
+    /// Records what one look at the card says of several steps, in one transaction.
+    ///
+    /// # Errors
+    /// As [`Job::record`].
+    pub async fn resolve_all(
         &mut self,
         port: &mut IssuancePort,
-        step: &'static str,
-        attempt: u32,
-        event: StepEvent,
+        findings: impl IntoIterator<Item = (&'static str, StepEvent)>,
     ) -> Result<(), JobError> {
-        let words = match &event {
-            StepEvent::Begun { .. } => "begun",
-            StepEvent::Succeeded { proof: Proof::Answer } => "done",
-            StepEvent::Succeeded { proof: Proof::Probe } => "done, as the card shows",
-            StepEvent::Succeeded { proof: Proof::Found } => "there already",
-            StepEvent::Failed { .. } => "refused by the card",
-            StepEvent::Lost => "outcome not known",
-            StepEvent::NotDone => "not done, as the card shows: again",
-            StepEvent::Quarantined { .. } => "quarantined",
-            StepEvent::Released => "released",
-        };
-        let _durable = self.record(port, &[Event::Step { step: step.into(), attempt, event }]).await?;
-        port.tell(Notice::Step { step: step.into(), outcome: words });
+        let events: Vec<_> = findings
+            .into_iter()
+            .map(|(step, event)| Event::Step { step: step.into(), attempt: self.step(step).attempts, event })
+            .collect();
+        let _durable = self.record(port, &events).await?;
+        for event in events {
+            if let Event::Step { step, event, .. } = event {
+                port.tell(Notice::Step { step, outcome: words(&event) });
+            }
+        }
         Ok(())
+    }
+}
+
+/// What came of a step, in words.
+fn words(event: &StepEvent) -> &'static str {
+    match event {
+        StepEvent::Begun { .. } => "begun",
+        StepEvent::Succeeded { proof: Proof::Answer } => "done",
+        StepEvent::Succeeded { proof: Proof::Probe } => "done, as the card shows",
+        StepEvent::Succeeded { proof: Proof::Found } => "there already",
+        StepEvent::Failed { .. } => "refused by the card",
+        StepEvent::Lost => "outcome not known",
+        StepEvent::NotDone => "not done, as the card shows: again",
+        StepEvent::Quarantined { .. } => "quarantined",
+        StepEvent::Released => "released",
     }
 }

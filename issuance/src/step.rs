@@ -13,6 +13,7 @@
 //! | Unknown | NotDone, Failed | Pending, one attempt more |
 //! | Unknown | Quarantined | Quarantined |
 //! | Succeeded | Begun, class X | Open: an authentication is good for one card session |
+//! | Succeeded | Quarantined, class X | Quarantined: there is no try left for another session |
 //! | Quarantined | Released | Unknown when it was begun, else Pending; attempts are counted anew |
 //!
 //! A program that starts again and finds a step Open treats it as Unknown: the crash lies between intent and outcome.
@@ -109,6 +110,10 @@ impl Step {
         matches!(self.state, StepState::Succeeded(_))
     }
 
+    fn is_authentication(&self) -> bool {
+        self.intent.as_ref().is_some_and(|intent| intent.class == IdempotencyClass::Counter)
+    }
+
     /// The step after an event.
     ///
     /// # Errors
@@ -133,6 +138,9 @@ impl Step {
             (Open | Unknown, StepEvent::Failed { .. } | StepEvent::NotDone) => to(Pending),
             (Open, StepEvent::Lost) => to(Unknown),
             (Pending | Open | Unknown, StepEvent::Quarantined { reason }) => to(Quarantined { reason: reason.clone() }),
+            (Succeeded(_), StepEvent::Quarantined { reason }) if self.is_authentication() => {
+                to(Quarantined { reason: reason.clone() })
+            }
             (Quarantined { .. }, StepEvent::Released) => {
                 let state = if self.intent.is_some() { Unknown } else { Pending };
                 Ok(Self { state, attempts: 0, intent: self.intent.clone() })
@@ -179,6 +187,16 @@ mod tests {
         let done = StepEvent::Succeeded { proof: Proof::Answer };
         let again = run(&[begun.clone(), StepEvent::NotDone, begun.clone(), done, begun]).unwrap();
         assert_eq!((again.state, again.attempts), (StepState::Open, 1));
+    }
+
+    #[test]
+    fn an_authentication_that_succeeded_is_quarantined_when_there_is_no_try_for_another() {
+        let done = StepEvent::Succeeded { proof: Proof::Answer };
+        let held = StepEvent::Quarantined { reason: "one try left".into() };
+        let authentication = Intent::new(IdempotencyClass::Counter, [0; 32]).begun();
+        let state = run(&[authentication, done.clone(), held.clone()]).unwrap().state;
+        assert!(matches!(state, StepState::Quarantined { .. }));
+        assert_eq!(run(&[begun(1), done, held]), Err(StepError::Illegal));
     }
 
     #[test]

@@ -60,11 +60,9 @@ pub(super) async fn personalize(
 
     if job.step(steps::MASTER_KEY).is_in_doubt() {
         // One master key or the other is on the card. The new one is tried first: it settles everything.
-        match authenticate(port, order, job, steps::AUTHENTICATE_MASTER, &master, Tries::Ask).await? {
-            Verdict::Accepted => {
-                return Ok(job.resolve(port, steps::MASTER_KEY, StepEvent::Succeeded { proof: Proof::Probe }).await?);
-            }
-            Verdict::Rejected => job.resolve(port, steps::MASTER_KEY, StepEvent::NotDone).await?,
+        let verdict = authenticate(port, order, job, steps::AUTHENTICATE_MASTER, &master, Tries::Ask).await?;
+        if verdict == Verdict::Accepted {
+            return Ok(());
         }
     }
     if authenticate(port, order, job, steps::AUTHENTICATE_INITIAL, &initial, Tries::Ask).await? == Verdict::Rejected {
@@ -73,7 +71,7 @@ pub(super) async fn personalize(
             && authenticate(port, order, job, steps::AUTHENTICATE_MASTER, &master, Tries::Ask).await?
                 == Verdict::Accepted
         {
-            return Ok(job.resolve(port, steps::MASTER_KEY, StepEvent::Succeeded { proof: Proof::Probe }).await?);
+            return Ok(());
         }
         let reason = "the application does not have the expected master key";
         return Err(quarantine(port, job, steps::AUTHENTICATE_INITIAL, reason).await?);
@@ -101,11 +99,8 @@ pub(super) async fn personalize(
     // 9000 alone proves nothing: the step stays open until the card accepts the new key.
     drop(permit);
     match authenticate(port, order, job, steps::AUTHENTICATE_MASTER, &master, Tries::Full).await? {
-        Verdict::Accepted => {
-            Ok(job.resolve(port, steps::MASTER_KEY, StepEvent::Succeeded { proof: Proof::Probe }).await?)
-        }
+        Verdict::Accepted => Ok(()),
         Verdict::Rejected => {
-            job.resolve(port, steps::MASTER_KEY, StepEvent::NotDone).await?;
             let reason = "the card said that it took a new master key and does not accept it";
             Err(quarantine(port, job, steps::AUTHENTICATE_MASTER, reason).await?)
         }
@@ -148,7 +143,8 @@ async fn authenticate(
         let then = before.intent.as_ref().and_then(|intent| intent.tries_before);
         let rejected = matches!((then, tries), (Some(then), Some(now)) if now < then);
         let finding = if rejected { StepEvent::Failed { sw: None } } else { StepEvent::NotDone };
-        job.resolve(port, step, finding).await?;
+        let consequence = if rejected { of_master_key(job, step, Verdict::Rejected) } else { None };
+        job.resolve_all(port, [(step, finding)].into_iter().chain(consequence)).await?;
         if rejected {
             return Ok(Verdict::Rejected);
         }
@@ -176,7 +172,12 @@ async fn authenticate(
         Err(CosError::WrongKey { .. } | CosError::Locked) => StepEvent::Failed { sw: None },
         Err(error) => failure_of(error),
     };
-    job.settle(port, permit, outcome).await?;
+    let consequence = match &result {
+        Ok(()) => of_master_key(job, step, Verdict::Accepted),
+        Err(CosError::WrongKey { .. }) => of_master_key(job, step, Verdict::Rejected),
+        Err(_) => None,
+    };
+    job.settle_with(port, permit, outcome, consequence).await?;
     match result {
         Ok(()) => Ok(Verdict::Accepted),
         Err(CosError::WrongKey { tries_left }) => match tries_left {
@@ -188,6 +189,19 @@ async fn authenticate(
         },
         Err(error) => Err(error.into()),
     }
+}
+
+/// What the verdict on a key says of the step *master-key*. It is recorded with the authentication: after a crash between the
+/// two the same key would be tried again, and cost a try of the card for nothing.
+fn of_master_key(job: &Job, step: &str, verdict: Verdict) -> Option<(&'static str, StepEvent)> {
+    let master_key = job.step(steps::MASTER_KEY);
+    let finding = match verdict {
+        _ if step != steps::AUTHENTICATE_MASTER => return None,
+        Verdict::Accepted if !master_key.is_done() => StepEvent::Succeeded { proof: Proof::Probe },
+        Verdict::Rejected if master_key.is_in_doubt() => StepEvent::NotDone,
+        _ => return None,
+    };
+    Some((steps::MASTER_KEY, finding))
 }
 
 /// A key to be replaced.
