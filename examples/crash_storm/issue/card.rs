@@ -1,0 +1,114 @@
+//! A Java card, with a ledger of what it did that cannot be undone.
+
+use cardwright_sim::{AesKeyLength, JavaCard, SecureChannelProtocol};
+
+use crate::dice::Dice;
+use crate::terminal::Chip;
+
+/// A command that cannot be undone, by the step that it belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Act {
+    /// INSTALL [for load], or a LOAD that is not the last.
+    PartOfLoad,
+    /// The last LOAD.
+    Load,
+    Install,
+    MaintenanceKey,
+    MasterKey,
+    DomainKeys,
+}
+
+impl Act {
+    /// What a command does, told by its header alone.
+    fn of(command: &[u8]) -> Option<Self> {
+        Some(match *command {
+            [0x80..=0x8F, 0xE6, 0x02, ..] => Self::PartOfLoad,
+            [0x80..=0x8F, 0xE8, p1, ..] => {
+                if p1 & 0x80 == 0 {
+                    Self::PartOfLoad
+                } else {
+                    Self::Load
+                }
+            }
+            [0x80..=0x8F, 0xE6, 0x0C, ..] => Self::Install,
+            [0x84, 0xD4, 0xF6, ..] => Self::MaintenanceKey,
+            [0x84, 0xD4, 0xF9, ..] => Self::MasterKey,
+            [0x80..=0x8F, 0xD8, ..] => Self::DomainKeys,
+            _ => return None,
+        })
+    }
+
+    /// Name of the step in the journal.
+    pub(crate) fn step(self) -> &'static str {
+        match self {
+            Self::PartOfLoad | Self::Load => "load",
+            Self::Install => "install",
+            Self::MaintenanceKey => "maintenance-key",
+            Self::MasterKey => "master-key",
+            Self::DomainKeys => "domain-keys",
+        }
+    }
+}
+
+/// One such command, as it reached the card.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Executed {
+    pub(crate) act: Act,
+    pub(crate) is_done: bool,
+    /// The reader said that it was refused.
+    pub(crate) is_denied: bool,
+    /// Number of the journal's last record when it came.
+    pub(crate) last_seq: u64,
+}
+
+pub(crate) struct Card {
+    pub(crate) chip: JavaCard,
+    pub(crate) ledger: Vec<Executed>,
+}
+
+impl Card {
+    /// A fresh card of some make.
+    pub(crate) fn draw(number: u64, dice: &mut Dice) -> Self {
+        let protocol = match dice.below(8) {
+            0 => SecureChannelProtocol::Scp02 { i: 0x55 },
+            1 => SecureChannelProtocol::Scp02 { i: 0x15 },
+            2 => SecureChannelProtocol::Scp03 { i: 0x00, key_length: AesKeyLength::Aes128 },
+            _ => SecureChannelProtocol::Scp03 { i: 0x70, key_length: AesKeyLength::Aes128 },
+        };
+        let mut chip = JavaCard::builder().protocol(protocol).seed(number).t0(dice.below(6) == 0).build();
+        chip.set_log(false);
+        Self { chip, ledger: Vec::new() }
+    }
+
+    pub(crate) fn count(&self, act: Act) -> usize {
+        self.ledger.iter().filter(|executed| executed.act == act && executed.is_done).count()
+    }
+}
+
+impl Chip for Card {
+    fn process(&mut self, command: &[u8]) -> Vec<u8> {
+        self.chip.process(command)
+    }
+
+    fn reset(&mut self) -> Vec<u8> {
+        self.chip.reset()
+    }
+
+    fn note(&mut self, command: &[u8], response: &[u8], last_seq: u64) {
+        if let Some(act) = Act::of(command) {
+            let is_done = matches!(response, [.., 0x90, 0x00] | [.., 0x61, _]);
+            self.ledger.push(Executed { act, is_done, is_denied: false, last_seq });
+        }
+    }
+
+    fn deny(&mut self) -> bool {
+        let Some(executed) = self.ledger.last_mut().filter(|executed| executed.is_done) else { return false };
+        executed.is_denied = true;
+        true
+    }
+
+    /// The maintenance key is left out: nothing on the card shows it, so no host finds that lie.
+    fn may_be_forged(command: &[u8]) -> bool {
+        Act::of(command).is_some_and(|act| act != Act::MaintenanceKey)
+    }
+}

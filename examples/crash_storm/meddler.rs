@@ -1,0 +1,61 @@
+//! The saboteur between a machine and the world, in one session.
+
+use cardwright::apdu::{CommandApdu, ResponseApdu, StatusWord, TransportError};
+use cardwright::issuance::store::{Durable, Transaction};
+
+use crate::journal_reader::{self, Event, Said};
+use crate::sabotage::Sabotage;
+
+/// What a saboteur does in a session.
+pub(crate) struct Meddler {
+    sabotage: Option<Sabotage>,
+    /// An intent that is yet to be written.
+    late: Option<Transaction>,
+    /// The next probe is answered with 9000.
+    believes: bool,
+}
+
+impl Meddler {
+    pub(crate) fn new(sabotage: Option<Sabotage>) -> Self {
+        Self { sabotage, late: None, believes: false }
+    }
+
+    /// [`Sabotage::IntentAfterCommand`]: keeps an intent back and vouches for it.
+    pub(crate) fn keep_back(&mut self, transaction: Transaction, last_seq: u64) -> Result<Durable, Transaction> {
+        let is_intent = transaction.entries.iter().any(|entry| is_begun(&entry.body));
+        if self.sabotage != Some(Sabotage::IntentAfterCommand) || !is_intent {
+            return Err(transaction);
+        }
+        let durable = Durable::vouched_for(&transaction, last_seq + 1);
+        self.late = Some(transaction);
+        Ok(durable)
+    }
+
+    /// The intent that was kept back, once a command has gone out.
+    pub(crate) fn late_intent(&mut self) -> Option<Transaction> {
+        self.late.take()
+    }
+
+    /// [`Sabotage::BlindRetry`]: whether the command is sent again.
+    pub(crate) fn retries(&self, result: &Result<ResponseApdu, TransportError>) -> bool {
+        self.sabotage == Some(Sabotage::BlindRetry) && result.is_err()
+    }
+
+    /// [`Sabotage::BareStatus`]: the answer to a probe that is not asked, because the write before it was answered with 9000.
+    pub(crate) fn believe(&mut self, command: &CommandApdu) -> Option<ResponseApdu> {
+        let is_probe = command.class().0 == 0x00 && command.instruction().0 == 0x82 && command.nc() == 8;
+        (is_probe && std::mem::take(&mut self.believes)).then(|| ResponseApdu::new(Vec::new(), StatusWord::OK))
+    }
+
+    /// Hears what the card said to a command.
+    pub(crate) fn hear(&mut self, command: &CommandApdu, response: &Result<ResponseApdu, TransportError>) {
+        if self.sabotage == Some(Sabotage::BareStatus) && command.instruction().0 == 0xD4 && command.p1() == 0xF9 {
+            self.believes = response.as_ref().is_ok_and(|response| response.sw() == StatusWord::OK);
+        }
+    }
+}
+
+/// Whether a record's body is an intent: `[0, [step, attempt, [0, ..]]]` (docs/journal.md).
+fn is_begun(body: &[u8]) -> bool {
+    matches!(journal_reader::event(body), Ok(Event::Step { said: Said::Begun { .. }, .. }))
+}

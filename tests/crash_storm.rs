@@ -1,0 +1,61 @@
+//! The example `crash_storm`: no violation, the same run for the same seed, and every sabotage found.
+
+mod support;
+
+use std::process::Output;
+
+fn storm(arguments: &[&str]) -> Output {
+    support::example("crash_storm").args(arguments).output().unwrap()
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// The table without the line that says how long it took.
+fn table(output: &Output) -> String {
+    text(output).lines().filter(|line| !line.ends_with(" cards/s")).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_short_storm_finds_no_violation_and_is_the_same_on_any_number_of_threads() {
+    let one = storm(&["--cards", "100", "--seed", "7", "--threads", "1"]);
+    assert!(one.status.success(), "{}", text(&one));
+    let four = storm(&["--cards", "100", "--seed", "7", "--threads", "4"]);
+    assert_eq!(table(&one), table(&four));
+    let other = storm(&["--cards", "100", "--seed", "8", "--threads", "4"]);
+    assert_ne!(table(&one), table(&other));
+}
+
+#[test]
+fn every_sabotage_is_found_and_its_seed_replays_it_step_by_step() {
+    for name in ["intent-after-command", "unsynced-commit", "blind-retry", "bare-status"] {
+        let found = storm(&["--cards", "1000", "--sabotage", name]);
+        let table = text(&found);
+        assert_eq!(found.status.code(), Some(1), "{name}: {table}");
+        let seed = table.split("--replay ").nth(1).unwrap().split_whitespace().next().unwrap();
+        let replay = storm(&["--replay", seed, "--sabotage", name]);
+        assert_eq!(replay.status.code(), Some(1), "{name}");
+        let trace = text(&replay);
+        assert!(trace.lines().count() > 100 && trace.contains("VIOLATION"), "{name}: {trace}");
+        assert_eq!(trace, text(&storm(&["--replay", seed, "--sabotage", name])), "{name}");
+        // Without the sabotage the same seed is another run, and a good one.
+        let honest = storm(&["--replay", seed]);
+        assert!(honest.status.success(), "{name}: {}", text(&honest));
+    }
+}
+
+#[test]
+fn wrong_usage_says_what_is_wrong() {
+    for (arguments, says) in [
+        (&["--cards", "0"][..], "0 is not in 1.."),
+        (&["--replay", "xyz"], "hexadecimal"),
+        (&["--sabotage", "none"], "possible values"),
+        (&["--replay", "1", "--cards", "5"], "cannot be used with"),
+    ] {
+        let output = storm(arguments);
+        assert_eq!(output.status.code(), Some(2));
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.contains(says), "{error}");
+    }
+}
