@@ -61,3 +61,52 @@ fn torn_out_it_comes_back_and_killed_it_keeps_its_memory() {
     assert!(reader.exchange(&initialize_update).is_err());
     assert!(running.0.wait().unwrap().success());
 }
+
+#[test]
+fn each_kind_of_card_is_itself_and_comes_back_from_its_file() {
+    // What one card of each kind answers to, and no other.
+    let kinds: [(&str, &[&str], &[u8], CommandApdu); 4] = [
+        ("java", &[], b"cardwright\x88", CommandApdu::new(0x80, 0xCA, 0x9F, 0x7F).with_ne(Ne::MAX_SHORT)),
+        ("cpu", &["--sample"], b"FMCOS\xD0", CommandApdu::new(0x00, 0xB2, 0x01, 0x0C).with_ne(Ne::MAX_SHORT)),
+        ("blank", &[], b"BOOT\x93", CommandApdu::new(0x80, 0x18, 0x00, 0x00).with_ne(Ne::MAX_SHORT)),
+        ("usim", &[], b"USIM", CommandApdu::new(0x80, 0xF2, 0x00, 0x00).with_ne(Ne::MAX_SHORT)),
+    ];
+    for (kind, more, historical, command) in &kinds {
+        let folder = tempfile::tempdir().unwrap();
+        let mut reader = VirtualReader::bind(0).unwrap();
+        let port = reader.local_addr().unwrap().port();
+        let made = start(folder.path(), port, &[&["--kind", kind, "--seed", "1"], *more].concat());
+        assert!(reader.wait_for_card(LONG).unwrap().ends_with(historical), "{kind}");
+        let first = reader.exchange(command).unwrap();
+        assert!(first.sw().is_ok() && !first.data().is_empty(), "{kind}: {:?}", first.sw());
+        drop(made);
+        let _stored = start(folder.path(), port, &[]);
+        assert!(reader.wait_for_card(LONG).unwrap().ends_with(historical), "{kind}");
+        assert_eq!(reader.exchange(command).unwrap(), first, "{kind}");
+        let other = if *kind == "java" { "cpu" } else { "java" };
+        let mut program = support::example("virtual_card");
+        program.current_dir(folder.path()).args(["--wait", "0", "--kind", other]).args(["--card", "copy.card"]);
+        std::fs::copy(folder.path().join("virtual.card"), folder.path().join("copy.card")).unwrap();
+        let words = String::from_utf8(program.output().unwrap().stderr).unwrap();
+        assert!(words.contains("copy.card holds another kind of card"), "{words}");
+    }
+}
+
+#[test]
+fn torn_while_it_writes_a_card_keeps_the_first_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut reader = VirtualReader::bind(0).unwrap();
+    let port = reader.local_addr().unwrap().port();
+    let select = CommandApdu::new(0x00, 0xA4, 0x08, 0x0C).with_data([0x2F, 0xE2]);
+    let verify = CommandApdu::new(0x00, 0x20, 0x00, 0x0A).with_data(*b"88888888");
+    let update = CommandApdu::new(0x00, 0xD6, 0x00, 0x00).with_data([0x11; 10]);
+    let _running = start(folder.path(), port, &["--kind", "usim", "--cut", "3", "--written", "4"]);
+    reader.wait_for_card(LONG).unwrap();
+    assert!(reader.exchange(&verify).unwrap().sw().is_ok());
+    assert!(reader.exchange(&select).unwrap().sw().is_ok());
+    assert_eq!(reader.exchange(&update).unwrap_err().delivery, Delivery::Unknown);
+    reader.wait_for_card(LONG).unwrap();
+    assert!(reader.exchange(&select).unwrap().sw().is_ok());
+    let read = reader.exchange(&CommandApdu::new(0x00, 0xB0, 0x00, 0x00).with_ne(Ne::new(10).unwrap())).unwrap();
+    assert_eq!(read.data(), [[0x11; 4].as_slice(), &[0xFF; 6]].concat());
+}

@@ -1,16 +1,20 @@
-//! The software card in a virtual reader of vsmartcard, so that any PC/SC program meets it.
+//! A software card in a virtual reader of vsmartcard, so that any PC/SC program meets it.
 
 use std::error::Error;
-use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use cardwright::apdu::transport::vpcd::{VPCD_PORT, VirtualCard, VpcdError};
-use cardwright_sim::{AesKeyLength, CardFile, Fault, JavaCard, SecureChannelProtocol, SimReader};
+use cardwright_sim::{
+    AesKeyLength, BlankChip, CardFile, CpuCard, CpuCardBuilder, Fault, JavaCard, SecureChannelProtocol, SimReader,
+    SoftwareCard, Usim,
+};
 use clap::{Parser, ValueEnum};
 
-/// Puts the software card, with published test keys, into the virtual reader of vsmartcard (vpcd).
+/// Puts a software card, with published test keys, into the virtual reader of vsmartcard (vpcd).
 ///
 /// The card keeps its memory in a file, written before each answer goes out: ended at any moment, it is as it was
 /// before the command or after it.
@@ -29,11 +33,19 @@ struct Options {
     #[arg(long, value_name = "FILE", default_value = "virtual.card")]
     card: PathBuf,
 
-    /// Secure channel protocol of a card that is made new.
+    /// Kind of card; without, what the file holds, and a Java Card where there is none.
+    #[arg(long, value_enum)]
+    kind: Option<Kind>,
+
+    /// Secure channel protocol of a Java Card that is made new.
     #[arg(long, value_enum, default_value = "03")]
     scp: Scp,
 
-    /// A card that is made new speaks T=0, and not T=1.
+    /// A CPU card that is made new was issued by the sample script of the FMCOS manual; without, it has no file at all.
+    #[arg(long)]
+    sample: bool,
+
+    /// A card that is made new speaks T=0, and not T=1. A USIM always does.
     #[arg(long)]
     t0: bool,
 
@@ -53,9 +65,26 @@ struct Options {
     #[arg(long, requires = "cut")]
     executed: bool,
 
+    /// With --cut: power fails while command N writes, when so many bytes are written.
+    #[arg(long, requires = "cut", conflicts_with = "executed", value_name = "BYTES")]
+    written: Option<usize>,
+
     /// With --cut: ends then, and leaves the card out.
     #[arg(long, requires = "cut")]
     stay_out: bool,
+}
+
+/// Kind of card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// A Java Card with an issuer security domain.
+    Java,
+    /// A native CPU card with the commands of FMCOS 2.0.
+    Cpu,
+    /// A blank chip with a boot loader, which a download makes a CPU card.
+    Blank,
+    /// A USIM and SIM.
+    Usim,
 }
 
 /// Secure channel protocol by number.
@@ -73,6 +102,8 @@ enum Scp {
 /// one the host chose.
 const ATR_T0: &[u8] = b"\x3B\x0Acardwright";
 const ATR_T1: &[u8] = b"\x3B\x8A\x01cardwright\x88";
+/// A CPU card on T=0.
+const ATR_CPU_T0: &[u8] = b"\x3B\x05FMCOS";
 
 /// Between two looks whether a vpcd listens.
 const LOOK: Duration = Duration::from_millis(250);
@@ -94,17 +125,59 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut seed = [0; 8];
     getrandom::fill(&mut seed)?;
     let seed = options.seed.unwrap_or(u64::from_ne_bytes(seed));
+    match options.kind.or_else(|| stored_kind(&options.card)).unwrap_or(Kind::Java) {
+        Kind::Java => serve(options, || java_card(options, seed)),
+        Kind::Cpu if options.sample => {
+            let card = cpu_card(options, seed).sample().ok_or("the sample script does not fit the card")?;
+            serve(options, || card)
+        }
+        Kind::Cpu => serve(options, || cpu_card(options, seed).build()),
+        Kind::Blank => serve(options, || BlankChip::new(cpu_card(options, seed))),
+        Kind::Usim => serve(options, || Usim::builder().build()),
+    }
+}
+
+fn java_card(options: &Options, seed: u64) -> JavaCard {
     let protocol = match options.scp {
         Scp::Scp02 => SecureChannelProtocol::Scp02 { i: 0x55 },
         Scp::Scp03 => SecureChannelProtocol::Scp03 { i: 0x70, key_length: AesKeyLength::Aes128 },
     };
     let atr = if options.t0 { ATR_T0 } else { ATR_T1 };
-    let make = || JavaCard::builder().protocol(protocol).seed(seed).t0(options.t0).atr(atr).build();
+    JavaCard::builder().protocol(protocol).seed(seed).t0(options.t0).atr(atr).build()
+}
+
+fn cpu_card(options: &Options, seed: u64) -> CpuCardBuilder {
+    let card = CpuCard::builder().seed(seed).t0(options.t0);
+    if options.t0 { card.atr(ATR_CPU_T0) } else { card }
+}
+
+/// The kind of card that a file says it holds.
+fn stored_kind(path: &Path) -> Option<Kind> {
+    let mut magic = [0; 8];
+    File::open(path).and_then(|mut file| file.read_exact(&mut magic)).ok()?;
+    match magic {
+        JavaCard::MAGIC => Some(Kind::Java),
+        CpuCard::MAGIC => Some(Kind::Cpu),
+        BlankChip::MAGIC => Some(Kind::Blank),
+        Usim::MAGIC => Some(Kind::Usim),
+        _ => None,
+    }
+}
+
+/// Puts the stored card, or the one that is made, into the reader, again and again.
+fn serve<C: SoftwareCard>(options: &Options, make: impl FnOnce() -> C) -> Result<(), Box<dyn Error>> {
     let mut card = SimReader::new(CardFile::open_or_create(&options.card, make)?);
     // A card in a reader for days need not remember every command.
     card.set_log(false);
     if let Some(n) = options.cut {
-        card.plan(n, if options.executed { Fault::CutAfter } else { Fault::CutBefore });
+        card.plan(
+            n,
+            match options.written {
+                Some(written) => Fault::CutWriting(written),
+                None if options.executed => Fault::CutAfter,
+                None => Fault::CutBefore,
+            },
+        );
     }
     loop {
         let reader = insert(options)?;

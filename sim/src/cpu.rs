@@ -113,6 +113,15 @@ impl CpuCard {
         card
     }
 
+    pub(crate) fn is_t0(&self) -> bool {
+        self.memory.config.t0
+    }
+
+    pub(crate) fn with_atr(mut self, atr: Vec<u8>) -> Self {
+        self.memory.config.atr = atr;
+        self
+    }
+
     /// The MF is selected after a reset (general manual 4.1.1).
     fn start_session(&mut self) {
         self.power = Power::default();
@@ -211,6 +220,9 @@ impl CpuCard {
     }
 
     fn random(&mut self, length: usize) -> Vec<u8> {
+        if !self.power.is_on() {
+            return vec![0; length];
+        }
         match self.planned.pop_front() {
             Some(bytes) if bytes.len() == length => bytes,
             _ => self.memory.random()[..length.min(16)].to_vec(),

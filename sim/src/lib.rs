@@ -8,6 +8,8 @@
 //! [`CpuCard`] is a native card of PBOC with the commands of FMCOS 2.0: files under access rights, keys, secure messaging and
 //! the electronic purse.
 //!
+//! [`BlankChip`] is a chip with a boot loader alone, which takes an operating system in blocks and is a [`CpuCard`] then.
+//!
 //! [`Usim`] is a USIM and SIM: the files that an issuer writes, administrative codes, Ki and OPc by vendor, AUTHENTICATE with
 //! Milenage.
 //!
@@ -43,6 +45,7 @@
 //!                                                   |     INSTALL, LOAD, DELETE, PUT KEY, GET STATUS, SET STATUS, ..
 //!                                                   `-> applications: PbocApplication, inert ones
 //!                                       -> CpuCard: files and access rights, keys, line protection, purse
+//!                                       -> BlankChip: boot loader -> CpuCard
 //!                                       -> Usim: files, codes, Milenage
 //! ```
 //!
@@ -65,6 +68,7 @@
 //! DEACTIVATE are not supported, nor COMP128 and TUAK. How tries are counted and files torn is not checked against a real one.
 
 mod application;
+mod blank;
 mod builder;
 mod cap;
 mod card;
@@ -97,6 +101,7 @@ mod usim;
 mod wire;
 
 pub use application::{BUILT_INS, BuiltIn};
+pub use blank::BlankChip;
 pub use builder::{CardLifeCycle, JavaCardBuilder, StaticKeys};
 pub use card::{JavaCard, LogEntry};
 pub use config::{AesKeyLength, SecureChannelProtocol};

@@ -3,6 +3,7 @@
 mod content;
 mod host;
 mod keys;
+mod native_faults;
 mod payment;
 mod robustness;
 mod session;

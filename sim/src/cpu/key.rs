@@ -161,6 +161,11 @@ impl CpuKey {
         left
     }
 
+    /// Fewer tries are left than there are at most.
+    pub(super) fn has_failures(&self) -> bool {
+        self.has_counter() && self.tries_left() != self.fourth >> 4
+    }
+
     pub(super) fn reset_tries(&mut self) {
         if self.has_counter() {
             self.fourth = self.fourth & 0xF0 | self.fourth >> 4;

@@ -99,7 +99,8 @@ impl CpuCard {
         let directory = self.memory.directory_mut(self.session.directory)?;
         match right {
             Some((identifier, cipher)) => {
-                if let Some(key) = directory.key_mut(kind, identifier) {
+                if let Some(key) = directory.key_mut(kind, identifier).filter(|key| key.has_failures()) {
+                    self.power.whole()?;
                     key.reset_tries();
                 }
                 Ok(Unwrapped { data: data.to_vec(), cipher, challenge, fill_aligned })
