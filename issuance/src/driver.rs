@@ -2,6 +2,7 @@ use cardwright_apdu::{ProcedureError, Progress, Transport};
 use cardwright_keys::KeyService;
 use thiserror::Error;
 
+use crate::account::{AccountError, AccountPort, AccountRequest, BookingStatus};
 use crate::port::{Answer, Ask, Conversation, Notice};
 use crate::store::Store;
 
@@ -33,7 +34,19 @@ impl Driver<'_> {
     ///
     /// # Errors
     /// [`DriverError`] when the conversation was begun before; what the machine itself finds is in its result.
-    pub fn run<T>(&mut self, mut conversation: Conversation<T>) -> Result<T, DriverError> {
+    pub fn run<T>(&mut self, conversation: Conversation<T>) -> Result<T, DriverError> {
+        self.run_with_account(conversation, &mut NoAccount)
+    }
+
+    /// Runs a machine that moves money to its end.
+    ///
+    /// # Errors
+    /// As [`Driver::run`].
+    pub fn run_with_account<T>(
+        &mut self,
+        mut conversation: Conversation<T>,
+        account: &mut dyn AccountPort,
+    ) -> Result<T, DriverError> {
         let mut progress = conversation.start()?;
         loop {
             while let Some(notice) = conversation.poll_notice() {
@@ -41,12 +54,12 @@ impl Driver<'_> {
             }
             match progress {
                 Progress::Done(result) => return Ok(result),
-                Progress::Ask(ask) => progress = conversation.answer(self.answer(ask))?,
+                Progress::Ask(ask) => progress = conversation.answer(self.answer(ask, account))?,
             }
         }
     }
 
-    fn answer(&mut self, ask: Ask) -> Answer {
+    fn answer(&mut self, ask: Ask, account: &mut dyn AccountPort) -> Answer {
         match ask {
             Ask::Transmit(command) => Answer::Response(self.card.exchange(&command)),
             Ask::Reset => Answer::Atr(self.card.reset()),
@@ -54,7 +67,17 @@ impl Driver<'_> {
             Ask::History(entity) => Answer::History(self.store.history(&entity)),
             Ask::Commit(transaction) => Answer::Committed(self.store.commit(transaction, (self.clock)())),
             Ask::Random => Answer::Random((self.random)()),
+            Ask::Account(request) => Answer::Account(account.ask(&request)),
         }
+    }
+}
+
+/// Stands where no account is: a machine that asks it learns that there is none.
+struct NoAccount;
+
+impl AccountPort for NoAccount {
+    fn ask(&mut self, _: &AccountRequest) -> Result<BookingStatus, AccountError> {
+        Err(AccountError::NoPort)
     }
 }
 

@@ -12,6 +12,7 @@
 //! or a C program answers step by step. [`remote`] issues applications on Java cards (remote issuing); [`lockout`] opens a secure
 //! channel for whatever else is to be done, and counts failures for the same card.
 
+pub mod account;
 pub mod audit;
 pub mod event;
 pub mod job;
@@ -21,6 +22,7 @@ pub mod lockout;
 pub mod machine;
 mod port;
 pub mod primitive;
+pub mod purse;
 pub mod quarantine;
 pub mod remote;
 pub mod sealed;

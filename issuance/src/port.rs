@@ -9,6 +9,7 @@ use cardwright_apdu::{
 use cardwright_gp::channel::HostChallenge;
 use cardwright_keys::{KeyAnswer, KeyError, KeyPort, KeyRequest};
 
+use crate::account::{AccountError, AccountRequest, BookingStatus};
 use crate::journal::{Entity, Record};
 use crate::remote::{ApplicationRow, CardFacts};
 use crate::store::{Durable, StoreError, Transaction};
@@ -29,6 +30,8 @@ pub enum Ask {
     Commit(Transaction),
     /// Eight random bytes. Answer: [`Answer::Random`].
     Random,
+    /// Ask an account's keeper. Answer: [`Answer::Account`].
+    Account(AccountRequest),
 }
 
 /// Answer to an [`Ask`].
@@ -47,6 +50,8 @@ pub enum Answer {
     Committed(Result<Durable, StoreError>),
     /// Random bytes.
     Random([u8; 8]),
+    /// What came of the booking.
+    Account(Result<BookingStatus, AccountError>),
 }
 
 /// What a machine tells on the way; nobody has to listen.
@@ -123,7 +128,14 @@ impl IssuancePort {
         Ok(bytes.into())
     }
 
-    async fn random(&mut self) -> Result<[u8; 8], StoreError> {
+    pub(crate) async fn account(&mut self, request: AccountRequest) -> Result<BookingStatus, AccountError> {
+        match self.port.ask(Ask::Account(request)).await {
+            Answer::Account(status) => status,
+            _ => Err(AccountError::WrongAnswer),
+        }
+    }
+
+    pub(crate) async fn random(&mut self) -> Result<[u8; 8], StoreError> {
         match self.port.ask(Ask::Random).await {
             Answer::Random(bytes) => Ok(bytes),
             _ => Err(StoreError::WrongAnswer),

@@ -4,6 +4,7 @@ use super::*;
 use crate::job::JobState;
 use crate::machine::Machine;
 use crate::machine::testing::numbers;
+use crate::purse::{Claim, PurseHistory};
 use crate::quarantine::Case;
 use crate::sealed::Subject;
 
@@ -23,6 +24,8 @@ fn every_event_has_a_number_of_its_own_that_the_document_lists() {
         of::<rate_limit::Window>(),
         of::<Case>(),
         of::<Subject>(),
+        of::<PurseHistory>(),
+        of::<Claim>(),
     ]
     .concat();
     let mut known = BTreeMap::new();
