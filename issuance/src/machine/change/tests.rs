@@ -52,6 +52,22 @@ fn several_machines_and_messages_are_written_together() {
 }
 
 #[test]
+fn what_is_under_way_is_marked_open_until_it_is_not() {
+    let mut store = MemoryStore::new();
+    let mut number = load::<Lease>(&store, "number/1");
+    let change = Change::new().apply(&mut number, &[reserved(1)]).unwrap().post(&bss(), b"reserved").unwrap();
+    let changed = change.commit(&mut store, 5).unwrap();
+    let open = |store: &MemoryStore, prefix| store.open_entities(prefix).unwrap();
+    assert_eq!(open(&store, "number/"), [entity("number/1")]);
+    assert_eq!(open(&store, "").len(), 2, "and the message is to be sent");
+    assert_eq!(store.records(0, 1).unwrap()[0].origin.as_ref().unwrap().machine.as_str(), Lease::NAME);
+    assert_eq!(changed.messages.len(), 1);
+    let released = LeaseEvent::Released { at_ms: 2, token: Token::new(1) };
+    Change::new().apply(&mut number, &[released]).unwrap().commit(&mut store, 6).unwrap();
+    assert_eq!(!open(&store, "number/").is_empty(), number.state().is_open());
+}
+
+#[test]
 fn a_stale_writer_is_refused_until_it_has_read_again() {
     let mut store = MemoryStore::new();
     let mut one = load::<Lease>(&store, "number/1");
