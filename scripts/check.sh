@@ -2,7 +2,7 @@
 # Runs all checks of the project; installs what they need when it may (Debian, as root).
 #   scripts/check.sh          everything
 #   scripts/check.sh --quick  without the slow parts: release build, the README's commands, every cut of the built program,
-#                             fuzzing, readers, the C library installed, watched and in 32 bits; needs no package
+#                             200 kills, fuzzing, readers, the C library installed, watched and in 32 bits; needs no package
 #                             but a C compiler
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -70,6 +70,8 @@ if [ "$quick" = no ]; then
   (cd "$folder" && "$here/target/release/examples/issue" && "$here/target/release/examples/issue" | grep "nothing was left")
   step "torn at every command"
   scripts/check-cuts.sh "$here/target/release/examples/issue" "$folder"
+  step "killed 200 times"
+  CARDWRIGHT_KILLS=200 cargo test "${features[@]}" --locked --test killed_issuing
   step "installed C library"
   mkdir "$folder/installed"
   scripts/check-install.sh "$folder/installed"
