@@ -1,6 +1,6 @@
 //! Native card commands in the style of PBOC cards (JR/T 0025; FMCOS 2.0): external authentication and key update.
 //!
-//! What a kind of card says is a [`profile`], data and no code; [`cpu`] talks to a CPU card over one.
+//! What a kind of card says is a [`profile`], data and no code; [`cpu`] talks to a CPU card over one. SIMs are [`usim`].
 //!
 //! The commands are values ([`command`]); what is computed under a card's key is asked of the key service (a MAC or a
 //! cryptogram goes to the card, a key never leaves), see [`cardwright_keys::pboc`] for the formulas. What takes more than
@@ -24,6 +24,7 @@ pub mod profile;
 pub mod purse;
 pub mod script;
 pub mod template;
+pub mod usim;
 
 pub use application::ApplicationInformation;
 pub use cardwright_keys::pboc;
