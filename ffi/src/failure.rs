@@ -268,7 +268,7 @@ impl From<IssueError> for Failure {
         let status = match &error {
             IssueError::WrongKeys { .. } => CW_WRONG_KEYS,
             IssueError::LockedOut { .. } => CW_LOCKED_OUT,
-            IssueError::NoIdentity => CW_NO_IDENTITY,
+            IssueError::NoIdentity | IssueError::NoIccid => CW_NO_IDENTITY,
             IssueError::OtherCard { .. } | IssueError::OtherKeyData { .. } | IssueError::OtherSerialNumber { .. } => {
                 CW_OTHER_CARD
             }
@@ -276,7 +276,8 @@ impl From<IssueError> for Failure {
             | IssueError::OtherLoadFile { .. }
             | IssueError::Contradiction { .. }
             | IssueError::Locked { .. }
-            | IssueError::OrderChanged { .. } => CW_CONTRADICTION,
+            | IssueError::OrderChanged { .. }
+            | IssueError::OtherSubscriber { .. } => CW_CONTRADICTION,
             IssueError::NotListed { .. } | IssueError::NotProved { .. } => CW_NOT_PROVED,
             IssueError::Level { .. } => CW_BAD_SECURITY_LEVEL,
             IssueError::NoDiversificationData | IssueError::NoSerialNumber { .. } => CW_CARD_FAULT,

@@ -9,7 +9,8 @@
 //!
 //! A process is an `async fn` that asks for everything it needs ([`Ask`]): a command carried to the card, a key request
 //! answered, records committed, random bytes. [`Driver`] answers from a blocking transport, key service and store; a relay
-//! or a C program answers step by step. [`remote`] issues applications on Java cards (remote issuing); [`lockout`] opens a secure
+//! or a C program answers step by step. [`remote`] issues applications on Java cards (remote issuing); [`usim`] writes numbers to
+//! SIMs; [`lockout`] opens a secure
 //! channel for whatever else is to be done, and counts failures for the same card.
 
 pub mod account;
@@ -28,6 +29,7 @@ pub mod remote;
 pub mod sealed;
 pub mod step;
 pub mod store;
+pub mod usim;
 
 mod driver;
 mod identity;

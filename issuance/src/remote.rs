@@ -28,6 +28,7 @@ mod report;
 mod usage;
 
 pub use delete::{DeleteOrder, delete};
+pub(crate) use domain::refusal;
 pub use issue::issue;
 pub use order::{ApplicationKeys, ApplicationOrder, Order};
 pub(crate) use report::Stop;

@@ -283,7 +283,7 @@ pub(super) fn outcome_of<T>(result: &Result<T, GpError>) -> StepEvent {
 
 /// What an error status says of the command. Not every one says that nothing was changed: 63XX and 65XX say the contrary,
 /// 6FXX says nothing (ISO 7816-4 5.6).
-pub(super) fn refusal(sw: StatusWord) -> StepEvent {
+pub(crate) fn refusal(sw: StatusWord) -> StepEvent {
     match sw.sw1() {
         0x63 | 0x65 | 0x6F => StepEvent::Lost,
         _ => StepEvent::Failed { sw: Some(sw.0) },

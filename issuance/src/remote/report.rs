@@ -361,6 +361,22 @@ pub enum IssueError {
     /// The application.
     #[error(transparent)]
     Cos(#[from] cardwright_cos::Error),
+    /// The SIM.
+    #[error(transparent)]
+    Sim(#[from] cardwright_cos::usim::SimError),
+    /// Neither card nor order has an ICCID, so that no job can be resumed with the card.
+    #[error(
+        "EF.ICCID: the card is blank and the order gives it no ICCID: a write that is interrupted could not be resumed"
+    )]
+    NoIccid,
+    /// The record knows the card for another subscriber. Nothing was written.
+    #[error(
+        "step {step} was done, or begun, for another subscriber: a card never gets two. Take a blank card, or finish with the first order"
+    )]
+    OtherSubscriber {
+        /// The step.
+        step: String,
+    },
     /// The journal.
     #[error(transparent)]
     Job(#[from] JobError),
@@ -392,9 +408,12 @@ impl Stop {
 impl<E: Into<IssueError>> From<E> for Stop {
     fn from(error: E) -> Self {
         use cardwright_cos::Error as Cos;
+        use cardwright_cos::usim::SimError as Sim;
         use cardwright_gp::Error as Gp;
         match error.into() {
-            IssueError::Gp(Gp::Transport { command, source }) | IssueError::Cos(Cos::Transport { command, source })
+            IssueError::Gp(Gp::Transport { command, source })
+            | IssueError::Cos(Cos::Transport { command, source })
+            | IssueError::Sim(Sim::Transport { command, source })
                 if !is_fault(&source.kind) =>
             {
                 Self::Interrupted(InterruptedDuring { command, kind: source.kind })
