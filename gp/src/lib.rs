@@ -15,6 +15,7 @@ pub mod card_data;
 pub mod channel;
 pub mod command;
 pub mod confirmation;
+pub mod cps;
 mod error;
 pub mod load_file;
 pub mod plan;

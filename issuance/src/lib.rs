@@ -10,11 +10,12 @@
 //! A process is an `async fn` that asks for everything it needs ([`Ask`]): a command carried to the card, a key request
 //! answered, records committed, random bytes. [`Driver`] answers from a blocking transport, key service and store; a relay
 //! or a C program answers step by step. [`remote`] issues applications on Java cards (remote issuing); [`usim`] writes numbers to
-//! SIMs; [`lockout`] opens a secure
+//! SIMs, [`cps`] personalizes payment applications; [`lockout`] opens a secure
 //! channel for whatever else is to be done, and counts failures for the same card.
 
 pub mod account;
 pub mod audit;
+pub mod cps;
 pub mod event;
 pub mod job;
 pub mod journal;

@@ -134,14 +134,15 @@ pub struct GuardedSession {
 #[must_use]
 pub fn open(order: SessionOrder) -> Conversation<Result<Outcome<GuardedSession>, IssueError>> {
     Conversation::new(|mut port| async move {
-        match run(&mut port, &order).await {
+        match session(&mut port, &order).await {
             Ok(session) => Ok(Outcome::Complete(session)),
             Err(stop) => stop.into_outcome(),
         }
     })
 }
 
-async fn run(port: &mut IssuancePort, order: &SessionOrder) -> Result<GuardedSession, Stop> {
+/// [`open`], in a conversation of more.
+pub(crate) async fn session(port: &mut IssuancePort, order: &SessionOrder) -> Result<GuardedSession, Stop> {
     let mut options = order.options.following(&order.profile);
     let mut counted = match &order.identity {
         Some(identity) => Counted::Card(identity.clone()),
@@ -191,7 +192,7 @@ async fn run(port: &mut IssuancePort, order: &SessionOrder) -> Result<GuardedSes
 }
 
 /// Reads what the card is, and what it says of its protocols. What it refuses to tell it does not tell.
-async fn meet(port: &mut IssuancePort, options: &mut OpenOptions) -> Result<Option<CardIdentity>, Stop> {
+pub(crate) async fn meet(port: &mut IssuancePort, options: &mut OpenOptions) -> Result<Option<CardIdentity>, Stop> {
     match procedure::select_domain(port, None).await {
         Ok(_) => {
             let data = procedure::read_card_data(port).await?;
