@@ -199,6 +199,34 @@ mod tests {
         assert_eq!(key.authenticator(&bytes::<8>("53FD1F262EC4E6E2")), bytes("6A488B436C269777"));
     }
 
+    // A PSAM's key, published, and one of an SM4 card, generated.
+    #[test]
+    fn key_records_of_other_cards() {
+        for (cipher, record, header, challenge, enciphered, mac) in [
+            (
+                Cipher::TripleDes(bytes("00112233445566778899AABBCCDDEEFF")),
+                "22000000112233445566778899AABBCCDDEEFF",
+                "84D400001C",
+                "5D72B3FD",
+                "DCC0BB5793ABFCA2CA8C1624822F6E01A86A0B5CBED191DD",
+                "8A9D4ADB",
+            ),
+            (
+                Cipher::Sm4(bytes("00112233445566778899AABBCCDDEEFF")),
+                "410104010F000FFF0123456789ABCDEFFEDCBA9876543210",
+                "84D4000024",
+                "4C45BAB9",
+                "35FE3EED4EBAEF26F5C17F4FE7B99047748C4E75AB03CFF223A239B856BF32DA",
+                "17A3E2EA",
+            ),
+        ] {
+            let body = cipher.encipher(&hex::decode(record).unwrap());
+            assert_eq!(hex::encode_upper(&body), enciphered);
+            let covered = [hex::decode(header).unwrap(), body].concat();
+            assert_eq!(hex::encode_upper(cipher.mac(&bytes::<4>(challenge), &covered, true)), mac);
+        }
+    }
+
     #[test]
     fn the_filling_of_aligned_data_can_be_left_out() {
         let key = Cipher::Des(bytes("0102030405060708"));

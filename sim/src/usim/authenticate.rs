@@ -4,6 +4,7 @@ use super::Usim;
 use super::memory::{ADF, Access, GSM};
 use super::milenage::Milenage;
 use super::refusal::Refusal;
+use super::vendor::Purpose;
 use crate::crypto::same;
 
 /// Contexts in P2 (TS 31.102 7.1.2).
@@ -25,7 +26,7 @@ impl Usim {
         self.expect_directory(ADF)?;
         match (p2, data) {
             (GSM_CONTEXT, [0x10, rand @ ..]) => {
-                let (sres, kc) = self.milenage()?.vector(&block(rand)?).gsm();
+                let (sres, kc) = self.milenage(Purpose::UsimGsm)?.vector(&block(rand)?).gsm();
                 Ok([&[0x04][..], &sres, &[0x08], &kc].concat())
             }
             (CONTEXT_3G, [0x10, rest @ ..]) => match rest.split_at_checked(16) {
@@ -41,13 +42,13 @@ impl Usim {
     pub(super) fn run_gsm_algorithm(&mut self, data: &[u8]) -> Result<Vec<u8>, Refusal> {
         self.expect_directory(GSM)?;
         let rand = data.try_into().map_err(|_| Refusal::LengthOf(16))?;
-        let (sres, kc) = self.milenage()?.vector(&rand).gsm();
+        let (sres, kc) = self.milenage(Purpose::Sim)?.vector(&rand).gsm();
         Ok([&sres[..], &kc].concat())
     }
 
     /// `AUTN = SQN xor AK ‖ AMF ‖ MAC` (TS 33.102 6.3.3).
     fn authenticate_3g(&mut self, rand: &[u8; 16], autn: &[u8; 16]) -> Result<Vec<u8>, Refusal> {
-        let milenage = self.milenage()?;
+        let milenage = self.milenage(Purpose::Usim)?;
         let vector = milenage.vector(rand);
         let sqn: [u8; 6] = std::array::from_fn(|at| autn[at] ^ vector.ak[at]);
         let (mac, _) = milenage.macs(rand, &sqn, [autn[6], autn[7]]);
@@ -79,8 +80,8 @@ impl Usim {
         sqn
     }
 
-    fn milenage(&self) -> Result<Milenage, Refusal> {
-        let (ki, opc) = self.subscriber_key();
+    fn milenage(&self, purpose: Purpose) -> Result<Milenage, Refusal> {
+        let (ki, opc) = self.subscriber_key(purpose);
         Milenage::new(&ki, &opc).ok_or(Refusal::Memory)
     }
 

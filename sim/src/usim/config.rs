@@ -20,6 +20,10 @@ pub enum UsimStyle {
     /// real card is a SIM with COMP128; this one computes Milenage with the OPc that it was made with.
     #[n(2)]
     Gr2,
+    /// sysmoISIM-SJA2 and SJA5: files 3F00/A515/6F20 for the class of a SIM, ADF.USIM/AF20 for 3G and ADF.USIM/AF22 for 2G, each
+    /// `algorithm ‖ K ‖ OPc`, under ADM 0A. ICCID is not rewritable. The algorithm is not looked at: it is Milenage.
+    #[n(3)]
+    Sja2,
 }
 
 #[derive(Clone, Encode, Decode)]
@@ -70,7 +74,7 @@ impl Default for UsimBuilder {
     }
 }
 
-/// Administrative codes that the makers print (GR1, GR2), and one for SJS1, whose cards have one each.
+/// Administrative codes that the makers print (GR1, GR2), and one for SJS1 and SJA2, whose cards have one each.
 const ADM_SJS1: [u8; 8] = *b"88888888";
 const ADM_GR1: [u8; 8] = *b"32213232";
 const ADM_GR2: [u8; 8] = *b"88888888";
@@ -97,7 +101,7 @@ impl UsimBuilder {
         self
     }
 
-    /// Administrative code; without, `88888888` (SJS1, GR2) or `32213232` (GR1).
+    /// Administrative code; without, `88888888` (SJS1, SJA2, GR2) or `32213232` (GR1).
     #[must_use]
     pub fn adm(mut self, adm: [u8; 8]) -> Self {
         self.adm = Some(adm);
@@ -144,7 +148,7 @@ impl UsimBuilder {
     pub fn build(self) -> Usim {
         let style = self.config.style;
         let (reference, code) = match style {
-            UsimStyle::Sjs1 => (0x0A, ADM_SJS1),
+            UsimStyle::Sjs1 | UsimStyle::Sja2 => (0x0A, ADM_SJS1),
             UsimStyle::Gr1 => (0x0A, ADM_GR1),
             UsimStyle::Gr2 => (0x0B, ADM_GR2),
         };

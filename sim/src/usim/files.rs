@@ -1,7 +1,7 @@
 //! The files of a blank USIM (TS 31.102 4.2 to 4.4, TS 51.011 10), and those of its vendor.
 
 use super::config::{Config, UsimStyle};
-use super::memory::{ADF, Access, Content, Directory, Entry, File, GSM, MF, TELECOM};
+use super::memory::{ADF, Access, Content, Directory, Entry, File, GSM, MF, SYSTEM, TELECOM};
 use Access::{Adm, Always, Never, Pin};
 
 /// AID of the USIM application: RID of 3GPP, application code 1002 (TS 31.102, TS 101 220 annex E).
@@ -34,7 +34,13 @@ pub(super) fn blank(config: &Config, iccid: Option<[u8; 10]>) -> (Vec<Directory>
         MF,
         &[],
         vec![
-            (0x2FE2, 0x02, Always, Adm, transparent(&iccid.unwrap_or([0xFF; 10]))),
+            (
+                0x2FE2,
+                0x02,
+                Always,
+                if config.style == UsimStyle::Sja2 { Never } else { Adm },
+                transparent(&iccid.unwrap_or([0xFF; 10])),
+            ),
             (0x2F00, 0x1E, Always, Adm, Content::Records(vec![directory_record.into()])),
             (0x2F05, 0x05, Always, Pin, empty(10)),
         ],
@@ -52,7 +58,14 @@ pub(super) fn blank(config: &Config, iccid: Option<[u8; 10]>) -> (Vec<Directory>
     let mut gsm = gsm();
     gsm.extend(vendor(config));
     card.add(GSM, &[], gsm);
-    card.add(ADF, &USIM, usim());
+    let key_file = transparent(&[&[0x14][..], &config.ki, &config.opc].concat());
+    let mut usim = usim();
+    if config.style == UsimStyle::Sja2 {
+        card.add(SYSTEM, &[], vec![(0x6F20, 0x00, Never, Adm, key_file.clone())]);
+        usim.push((0xAF20, 0x00, Never, Adm, key_file.clone()));
+        usim.push((0xAF22, 0x00, Never, Adm, key_file));
+    }
+    card.add(ADF, &USIM, usim);
     // The files that GSM and USIM share (TS 31.102 annex of file mapping), and the two of DF.TELECOM that USIM has as well.
     for (identifier, short) in SHARED {
         card.link(GSM, *identifier, *short);
@@ -121,7 +134,7 @@ fn vendor(config: &Config) -> Vec<Row> {
             (0x00FF, 0x00, Never, Adm, transparent(&config.ki)),
             (0x00F7, 0x00, Never, Adm, transparent(&[&[0x01][..], &config.opc].concat())),
         ],
-        UsimStyle::Gr1 => Vec::new(),
+        UsimStyle::Gr1 | UsimStyle::Sja2 => Vec::new(),
         UsimStyle::Gr2 => {
             vec![(0x0001, 0x00, Never, Adm, transparent(&[&[0x00, 0x10, 0x00][..], &config.ki].concat()))]
         }

@@ -2,13 +2,14 @@
 
 use super::Usim;
 use super::memory::{ADF, Content};
+use super::vendor::Purpose;
 use crate::card::LogEntry;
 
 impl Usim {
-    /// Ki and OPc as they are now.
+    /// Ki and OPc as they are now; of SJA2, those for 3G.
     #[must_use]
     pub fn ki_and_opc(&self) -> ([u8; 16], [u8; 16]) {
-        self.subscriber_key()
+        self.subscriber_key(Purpose::Usim)
     }
 
     /// Contents of a transparent file by the identifiers of its directory and its own; 7FFF is ADF.USIM.

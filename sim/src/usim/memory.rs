@@ -8,6 +8,8 @@ use super::config::Config;
 pub(super) const MF: u16 = 0x3F00;
 pub(super) const TELECOM: u16 = 0x7F10;
 pub(super) const GSM: u16 = 0x7F20;
+/// The vendor's directory of SJA2.
+pub(super) const SYSTEM: u16 = 0xA515;
 /// What the current application is called by as a file (TS 102 221 8.4.1).
 pub(super) const ADF: u16 = 0x7FFF;
 

@@ -270,6 +270,27 @@ fn ki_and_opc_by_each_vendor() {
 }
 
 #[test]
+fn a_card_with_a_key_for_each_context() {
+    let mut card = card(UsimStyle::Sja2);
+    all_ok(&mut card, &[VERIFY_ADM, "00A4080C022FE2"]);
+    assert_eq!(send(&mut card, "00D600000A988812010000010913F8"), "6982", "ICCID is the maker's");
+    all_ok(&mut card, &["00A4040C07A0000000871002", "00A4080C047FFFAF20", &format!("00D600002114{K}{OPC}")]);
+    assert!(authenticate(&mut card, &autn("000000000401")).starts_with("DB08A54211D5E3BA50BF"));
+    let gsm = "46F8416A";
+    let run = |card: &mut Usim| send(card, &format!("008800801110{RAND}00"))[2..10].to_owned();
+    assert_ne!(run(&mut card), gsm);
+    all_ok(&mut card, &["00A4080C047FFFAF22", &format!("00D6000120{K}{OPC}")]);
+    assert_eq!(run(&mut card), gsm);
+    all_ok(&mut card, &["A0A40000027F20", &format!("A088000010{RAND}")]);
+    assert_ne!(send(&mut card, "A0C000000C")[..8], *gsm);
+    all_ok(
+        &mut card,
+        &["00A4080C04A5156F20", &format!("00D6000120{K}{OPC}"), "A0A40000027F20", &format!("A088000010{RAND}")],
+    );
+    assert_eq!(send(&mut card, "A0C000000C")[..8], *gsm);
+}
+
+#[test]
 fn torn_writes_leave_the_first_bytes() {
     let mut card = card(UsimStyle::Sjs1);
     for written in 0..=9 {

@@ -2,8 +2,19 @@
 
 use super::Usim;
 use super::config::UsimStyle;
-use super::memory::{Access, Content, GSM, MF};
+use super::memory::{ADF, Access, Content, GSM, MF, SYSTEM};
 use super::refusal::Refusal;
+
+/// What Ki and OPc are used for: SJA2 has them three times.
+#[derive(Clone, Copy)]
+pub(super) enum Purpose {
+    /// The class of a SIM.
+    Sim,
+    /// The 3G context of the USIM.
+    Usim,
+    /// The 2G context of the USIM.
+    UsimGsm,
+}
 
 impl Usim {
     /// sysmoSIM-GR2: `A0 D4 3A id 08 value` writes a code, `A0 D4 3B id 08 value` its PUK.
@@ -59,12 +70,22 @@ impl Usim {
     }
 
     /// Ki and OPc as the vendor's files have them now.
-    pub(super) fn subscriber_key(&self) -> ([u8; 16], [u8; 16]) {
+    pub(super) fn subscriber_key(&self, purpose: Purpose) -> ([u8; 16], [u8; 16]) {
         let config = &self.memory.config;
-        let in_file = |identifier, skip: usize| {
-            self.memory.transparent(GSM, identifier)?.get(skip..)?.first_chunk::<16>().copied()
+        let within = |directory, identifier, skip: usize| {
+            self.memory.transparent(directory, identifier)?.get(skip..)?.first_chunk::<16>().copied()
         };
+        let in_file = |identifier, skip| within(GSM, identifier, skip);
         match config.style {
+            UsimStyle::Sja2 => {
+                let (directory, identifier) = match purpose {
+                    Purpose::Sim => (SYSTEM, 0x6F20),
+                    Purpose::Usim => (ADF, 0xAF20),
+                    Purpose::UsimGsm => (ADF, 0xAF22),
+                };
+                let part = |skip| within(directory, identifier, skip);
+                (part(1).unwrap_or(config.ki), part(17).unwrap_or(config.opc))
+            }
             UsimStyle::Sjs1 => (in_file(0x00FF, 0).unwrap_or(config.ki), in_file(0x00F7, 1).unwrap_or(config.opc)),
             UsimStyle::Gr1 => (config.ki, config.opc),
             UsimStyle::Gr2 => (in_file(0x0001, 3).unwrap_or(config.ki), config.opc),
