@@ -35,5 +35,5 @@ pub(crate) use history::Claim;
 pub use history::PurseHistory;
 pub use id::TransactionId;
 pub use load::{Load, LoadRecordError, LoadState};
-pub use order::{LoadOrder, LoadRules, LoadTerminal};
+pub use order::{HolderPin, LoadOrder, LoadRules, LoadTerminal};
 pub use run::{LoadReport, Waiting, give_up, load, resume};

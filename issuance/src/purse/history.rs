@@ -111,6 +111,6 @@ pub(super) async fn open(
     events: &[PurseEvent],
 ) -> Result<(), LoadError> {
     let claimed = ClaimEvent::Claimed { purse: purse.entity().as_str().into() };
-    Change::new().apply(claim, &[claimed])?.apply(purse, events)?.commit_through(port).await?;
+    Change::new().apply(purse, events)?.apply(claim, &[claimed])?.commit_through(port).await?;
     Ok(())
 }

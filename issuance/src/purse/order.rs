@@ -1,5 +1,7 @@
 use cardwright_apdu::Aid;
 use cardwright_cos::ApplicationInformation;
+use cardwright_cos::cpu::Pin;
+use cardwright_cos::profile::CardProfile;
 use cardwright_cos::purse::{
     Amount, AmountError, Balance, PurseAccess, PurseKeys, PurseKind, PurseProfile, TerminalNumber, TransactionTime,
 };
@@ -36,6 +38,8 @@ pub struct LoadTerminal {
     /// How the card's own keys come from them: issuers' codes, level by level, and then the card's serial number; `None` for cards
     /// that hold the keys as they are.
     pub levels: Option<Vec<[u8; 8]>>,
+    /// The holder's PIN, where a purse wants it: an electronic deposit does. A wrong one ends the run; it is not tried again.
+    pub pin: Option<HolderPin>,
     /// Number of the terminal.
     pub number: TerminalNumber,
     /// What may be loaded.
@@ -44,6 +48,17 @@ pub struct LoadTerminal {
     pub time: TransactionTime,
     /// The same time, in milliseconds since 1970-01-01 UTC.
     pub now_ms: u64,
+}
+
+/// A PIN, and how the card takes it. The last try is never made.
+#[derive(Clone, Debug)]
+pub struct HolderPin {
+    /// How the card takes it.
+    pub profile: CardProfile,
+    /// Identifier of the PIN.
+    pub id: u8,
+    /// The PIN, as its holder has just entered it.
+    pub pin: Pin,
 }
 
 /// What may be loaded.

@@ -1,4 +1,5 @@
 use cardwright_apdu::TransportErrorKind;
+use cardwright_cos::cpu::CpuSession;
 use cardwright_cos::purse::{
     self, Amount, Credit, LoadSession, OpenLoad, PurseAccess, TacCheck, TerminalNumber, Transaction, Verdict,
 };
@@ -11,7 +12,7 @@ use super::event::{ClosedBecause, DisputedBecause, LoadedBy, PurseEvent};
 use super::history::{Claim, PurseHistory, open};
 use super::id::TransactionId;
 use super::load::{Load, LoadState, card_hash};
-use super::order::{LoadOrder, LoadTerminal};
+use super::order::{HolderPin, LoadOrder, LoadTerminal};
 use crate::account::{AccountError, AccountRequest, BookingId, BookingStatus};
 use crate::journal::Entity;
 use crate::machine::{Change, Kept};
@@ -186,6 +187,9 @@ impl Card {
         let fci = procedure::select(port, Some(&terminal.application)).await?;
         let information = ApplicationInformation::parse(&fci.raw).ok_or(LoadError::NoSerialNumber)?;
         let factor = information.diversification_factor().ok_or(LoadError::NoSerialNumber)?;
+        if let Some(HolderPin { profile, id, pin }) = &terminal.pin {
+            CpuSession::new(profile).verify(port, *id, pin).await?;
+        }
         Ok(Self { information, factor })
     }
 

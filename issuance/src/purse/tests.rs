@@ -5,6 +5,9 @@ mod faults;
 mod sabotage;
 mod world;
 
+use cardwright_cos::Error;
+use cardwright_cos::cpu::Pin;
+use cardwright_cos::profile::CardProfile;
 use cardwright_cos::purse::{Amount, PurseKind};
 
 use super::load::LoadState;
@@ -35,6 +38,25 @@ fn a_card_without_tac_key_is_proved_by_mac1() {
     order.terminal.keys.tac = None;
     assert_eq!(world.load(&order).unwrap().load.state, LoadState::Loaded(LoadedBy::Mac1));
     assert_eq!((world.balance(0), world.bank.taken()), (200, 200));
+}
+
+#[test]
+fn a_deposit_is_loaded_with_the_pin_of_its_holder() {
+    let order = |pin: Option<&[u8]>| {
+        let mut order = LoadOrder { purse: PurseKind::Deposit, ..order("T1") };
+        let profile = CardProfile::built_in("fmcos-2.0").unwrap();
+        order.terminal.pin = pin.map(|pin| HolderPin { profile, id: 0, pin: Pin::new(pin) });
+        order
+    };
+    let mut world = World::new();
+    let refused = world.load(&order(None)).unwrap_err();
+    assert!(matches!(&refused, LoadError::Cos(Error::Refused { sw, .. }) if sw.0 == 0x6982), "{refused}");
+    let wrong = world.load(&order(Some(&[0x12, 0x34, 0x56]))).unwrap_err();
+    assert!(matches!(wrong, LoadError::Cos(Error::WrongKey { tries_left: Some(2) })), "{wrong}");
+    assert_eq!((world.bank.taken(), world.commits()), (0, 0));
+    let report = world.load(&order(Some(&[0x12, 0x34, 0x5F]))).unwrap();
+    assert_eq!(report.load.state, LoadState::Loaded(LoadedBy::Answer));
+    assert_eq!((world.deposit(), world.bank.taken()), (Some(200), 200));
 }
 
 #[test]

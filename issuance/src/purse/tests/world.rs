@@ -40,6 +40,7 @@ pub(super) fn terminal() -> LoadTerminal {
         sm4_by_version: false,
         keys: PurseKeys { load: KeyRef::new("load"), tac: Some(KeyRef::new("tac")) },
         levels: Some(Vec::new()),
+        pin: None,
         number: cardwright_cos::purse::TerminalNumber(TERMINAL),
         rules: LoadRules { version: 1, max_amount: Amount::new(100_000).unwrap(), max_balance: Balance(1_000_000) },
         time: TransactionTime::new(2024, 5, 6, 7, 8, 9).unwrap(),
@@ -61,14 +62,14 @@ fn bytes(text: &str) -> Vec<u8> {
     hex::decode(text).unwrap()
 }
 
-/// A card with its own keys and an empty wallet.
+/// A card with its own keys, an empty wallet, and an empty deposit that wants the PIN.
 fn card(number: u8) -> CpuCard {
     let factor = [0x10, 0x20, 0x30, 0x40, 0x50, 0x60, 0x70, number];
     let own = |master: &str| {
         let key = Diversification::Pboc { factor }.apply(&KeyValue::new(&bytes(master)).unwrap()).unwrap();
         hex::encode_upper(key.expose_bytes())
     };
-    let mut card = CpuCard::builder().seed(number.into()).build();
+    let mut card = CpuCard::builder().seed(number.into()).pin_for_load(true).build();
     let information = format!("11112222333300060301AABB{}20240101203412315566", hex::encode_upper(factor));
     let script = [
         "80E03F000D38FFFFF0F001FFFFFFFFFFFFFF".into(),
@@ -77,9 +78,11 @@ fn card(number: u8) -> CpuCard {
         "80E00000073F018F95F0FFFF".into(),
         format!("80D401001534F0F00100{}", own(MASTER_TAC)),
         format!("80D40101153FF0F00100{}", own(MASTER_LOAD)),
+        "80D401000D3AF0EF013312345FFFFFFFFFFF".into(),
         "80E000150728001EF0F0FFFF".into(),
         format!("00D695001E{information}"),
         "80E00018072E0A17F0EFFFFF".into(),
+        "80E00001072F0208F100FF18".into(),
         "80E00002072F0208F000FF18".into(),
     ];
     for command in script {
@@ -263,6 +266,10 @@ impl World {
             believes_everything: false,
             random: None,
         }
+    }
+
+    pub(super) fn deposit(&self) -> Option<u32> {
+        self.cards[0].balance(&[0x3F00, 0x3F01, 0x0001])
     }
 
     /// The same world once more.
