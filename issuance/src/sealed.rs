@@ -31,6 +31,8 @@
 //! Limits: whoever copied the sealed store and has the master key can still read the copy: copies of the table of keys have to be
 //! dropped too. Entities and fields are names and must say nothing about a person.
 
+use std::convert::Infallible;
+
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
 use hmac::{Hmac, Mac};
@@ -239,10 +241,10 @@ impl<S: SealedStore> Vault<S> {
     ///
     /// # Errors
     /// [`SealedError::Enrolled`]; the store's.
-    pub fn enroll(&mut self, subject: SubjectId, random: [u8; 32]) -> Result<(), SealedError> {
-        let data_key = Zeroizing::new(random);
+    pub fn enroll(&mut self, subject: SubjectId, random: Zeroizing<[u8; 32]>) -> Result<(), SealedError> {
+        let data_key = random;
         // One key is wrapped once per subject, and the subject is in the nonce's derivation and in the AAD.
-        let nonce = mac(&self.master.0, &(WRAP_CONTEXT, subject, &data_key[..]));
+        let nonce = mac(&self.master.0, &(WRAP_CONTEXT, subject, ByteSlice(&data_key[..])));
         let wrapped = encipher(&self.master.0, &nonce, &data_key[..], &(WRAP_CONTEXT, subject))
             .ok_or(SealedError::TooLong { length: data_key.len() })?;
         if self.store.put_key(subject, &wrapped)? { Ok(()) } else { Err(SealedError::Enrolled { subject }) }
@@ -333,16 +335,33 @@ impl<C> Encode<C> for ByteSlice<'_> {
     }
 }
 
-fn cbor<T: Encode<()>>(value: &T) -> Zeroizing<Vec<u8>> {
-    // Writing to memory cannot fail.
-    Zeroizing::new(minicbor::to_vec(value).unwrap_or_default())
+/// HMAC-SHA256 over the CBOR of `value`, which is never in memory as a whole.
+fn mac<T: Encode<()>>(key: &[u8], value: &T) -> [u8; 32] {
+    let mac = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(key).expect("HMAC takes a key of any length");
+    let mut sink = Hashing(mac);
+    let Ok(()) = minicbor::encode(value, &mut sink).map_err(never);
+    sink.0.finalize().into_bytes().into()
 }
 
-/// HMAC-SHA256 over the CBOR of `value`.
-fn mac<T: Encode<()>>(key: &[u8], value: &T) -> [u8; 32] {
-    let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(key).expect("HMAC takes a key of any length");
-    mac.update(&cbor(value));
-    mac.finalize().into_bytes().into()
+struct Hashing(Hmac<Sha256>);
+
+impl minicbor::encode::Write for Hashing {
+    type Error = Infallible;
+
+    fn write_all(&mut self, bytes: &[u8]) -> Result<(), Infallible> {
+        self.0.update(bytes);
+        Ok(())
+    }
+}
+
+/// The one error of an encoder whose writer has none is a message of an `Encode` implementation; those above have none.
+fn never(_: minicbor::encode::Error<Infallible>) -> Infallible {
+    unreachable!("arrays, texts and byte strings are written by the encoder itself")
+}
+
+fn cbor<T: Encode<()>>(value: &T) -> Vec<u8> {
+    // Writing to memory cannot fail.
+    minicbor::to_vec(value).unwrap_or_default()
 }
 
 /// `nonce || ciphertext || tag`; `None` when there is too much data.
@@ -448,7 +467,7 @@ impl Subject {
 impl Machine for Subject {
     const NAME: &'static str = "subject";
     type Event = SubjectEvent;
-    type Effect = std::convert::Infallible;
+    type Effect = Infallible;
     type Error = SubjectError;
 
     fn apply(mut self, event: &SubjectEvent) -> Result<(Self, Vec<Self::Effect>), SubjectError> {

@@ -20,7 +20,7 @@ fn data(text: &str) -> PersonalData {
 
 fn vault() -> Vault<MemorySealedStore> {
     let mut vault = Vault::new(MemorySealedStore::default(), MasterKey::new([1; 32]));
-    vault.enroll(subject(), [2; 32]).unwrap();
+    vault.enroll(subject(), Zeroizing::new([2; 32])).unwrap();
     vault
 }
 
@@ -77,11 +77,14 @@ fn the_commitment_in_the_journal_says_which_data_are_meant() {
 fn commitments_of_two_subjects_to_the_same_data_differ() {
     let mut vault = vault();
     let other = SubjectId::new([8; 16]);
-    vault.enroll(other, [5; 32]).unwrap();
+    vault.enroll(other, Zeroizing::new([5; 32])).unwrap();
     let mut seal = |subject, random| vault.seal(subject, &order(), "number", &data(NUMBER), random).unwrap();
     assert_ne!(seal(subject(), [3; 16]), seal(other, [3; 16]));
     assert_eq!(seal(subject(), [3; 16]), seal(subject(), [4; 16]), "within a subject they can be compared");
-    assert!(matches!(vault.enroll(other, [6; 32]), Err(SealedError::Enrolled { .. })), "a data key is never replaced");
+    assert!(
+        matches!(vault.enroll(other, Zeroizing::new([6; 32])), Err(SealedError::Enrolled { .. })),
+        "a data key is never replaced"
+    );
 }
 
 /// `text` in the forms in which it might have slipped into bytes.
@@ -111,7 +114,7 @@ fn nothing_personal_is_in_the_journal_and_the_chain_verifies_after_erasure() {
     let mut vault = Vault::new(SqliteSealedStore::open(&sealed_path).unwrap(), MasterKey::new([1; 32]));
     let mut person = Kept::<Subject>::load(&journal, subject().entity().unwrap()).unwrap();
 
-    vault.enroll(subject(), [2; 32]).unwrap();
+    vault.enroll(subject(), Zeroizing::new([2; 32])).unwrap();
     let mut events = vec![SubjectEvent::Enrolled { at_ms: 1 }];
     for (field, text) in [("name", NAME), ("id-number", ID_NUMBER), ("number", NUMBER)] {
         let commitment = vault.seal(subject(), &order(), field, &data(text), [3; 16]).unwrap();
