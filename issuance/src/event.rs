@@ -43,6 +43,9 @@ pub enum Proof {
     /// The card was found in the wanted state before anything was sent.
     #[n(2)]
     Found,
+    /// Persons decided it, where no card could tell.
+    #[n(3)]
+    Decided,
 }
 
 /// What happened to a step.

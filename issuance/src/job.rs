@@ -312,6 +312,7 @@ fn words(event: &StepEvent) -> &'static str {
         StepEvent::Succeeded { proof: Proof::Answer } => "done",
         StepEvent::Succeeded { proof: Proof::Probe } => "done, as the card shows",
         StepEvent::Succeeded { proof: Proof::Found } => "there already",
+        StepEvent::Succeeded { proof: Proof::Decided } => "done, as persons decided",
         StepEvent::Failed { .. } => "refused by the card",
         StepEvent::Lost => "outcome not known",
         StepEvent::NotDone => "not done, as the card shows: again",

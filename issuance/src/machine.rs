@@ -12,7 +12,7 @@
 //!
 //! A machine is composed of others by holding them in its state and their events in its own, or by keeping each under an entity of
 //! its own and changing them together. The numbers of events are given out in `docs/journal.md`, each only once for all machines,
-//! so that no record of one is ever taken for another's.
+//! so that no record of one is ever taken for another's. A program's own machines count from 4096 on.
 
 use std::error::Error;
 
@@ -45,6 +45,11 @@ pub trait Machine: Clone + Default + Send {
     /// # Errors
     /// When the event cannot follow from the state.
     fn apply(self, event: &Self::Event) -> Result<(Self, Vec<Self::Effect>), Self::Error>;
+
+    /// Name of the entity whose event this is, where the event itself says it: a record of it under another entity is refused.
+    fn belongs_to(_event: &Self::Event) -> Option<String> {
+        None
+    }
 
     /// Whether something is under way that a program which starts again has to look at.
     fn is_open(&self) -> bool;
@@ -119,6 +124,14 @@ pub enum MachineError<E: Error + 'static> {
         seq: u64,
         /// Whose record it is.
         found: Entity,
+    },
+    /// An event that belongs to another entity.
+    #[error("an event of {owner} cannot be one of {entity}")]
+    Misdirected {
+        /// Whose machine.
+        entity: Entity,
+        /// Whose event.
+        owner: String,
     },
     /// An event that cannot follow.
     #[error("{machine} {entity}: {reason}")]

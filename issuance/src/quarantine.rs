@@ -17,9 +17,11 @@ use minicbor::{Decode, Encode};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use crate::event::{Proof, StepEvent};
 use crate::journal::{Entity, EntityError};
 use crate::machine::Machine;
 use crate::primitive::approval::{Grant, matter};
+use crate::step::Step;
 
 /// How many persons have to decide what no card can tell.
 pub const MIN_PERSONS: usize = 2;
@@ -71,7 +73,7 @@ pub enum Reason {
 /// What a case begins with.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Doubt {
-    /// Name of the entity in doubt.
+    /// Name of the entity in doubt, or of one of its steps ([`step_subject`]).
     #[n(0)]
     pub subject: String,
     /// Tells its doubts apart: the fencing token of the write, the attempt of the step.
@@ -94,15 +96,25 @@ pub struct Doubt {
     pub evidence: Vec<ByteArray<32>>,
 }
 
+/// The subject of a case about a step of a job; its mark is the number of attempts.
+#[must_use]
+pub fn step_subject(job: &Entity, step: &str) -> String {
+    format!("{job} step {step}")
+}
+
 impl Doubt {
     /// The entity of its case.
     ///
     /// # Errors
     /// None in practice: the text is printable and short.
     pub fn case_entity(&self) -> Result<Entity, EntityError> {
+        Entity::new(&self.case_name())
+    }
+
+    fn case_name(&self) -> String {
         let named = minicbor::to_vec((&self.subject, self.mark)).unwrap_or_default();
         let digits: String = Sha256::digest(named)[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-        Entity::new(&format!("case/{digits}"))
+        format!("case/{digits}")
     }
 
     /// What approvers sign when they decide this case: the hash of subject, mark and finding.
@@ -181,7 +193,7 @@ pub struct Case {
     doubt: Option<Doubt>,
     /// Hashes of everything that was seen, in order.
     evidence: Vec<[u8; 32]>,
-    finding: Option<Finding>,
+    finding: Option<(Finding, SettledBy)>,
 }
 
 /// What a settled case says of its subject. Nothing else makes one.
@@ -194,9 +206,31 @@ pub struct Resolution {
     /// Hash over the evidence.
     #[cbor(n(2), with = "minicbor::bytes")]
     evidence: [u8; 32],
+    #[n(3)]
+    by: SettledBy,
+    #[n(4)]
+    subject: String,
+}
+
+/// Who could tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum SettledBy {
+    /// The card.
+    #[n(0)]
+    Card,
+    /// Persons.
+    #[n(1)]
+    Persons,
 }
 
 impl Resolution {
+    /// Whom it is about.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
     /// Which doubt of the subject.
     #[must_use]
     pub fn mark(&self) -> u64 {
@@ -207,6 +241,36 @@ impl Resolution {
     #[must_use]
     pub fn finding(&self) -> Finding {
         self.finding
+    }
+
+    /// Who could tell.
+    #[must_use]
+    pub fn settled_by(&self) -> SettledBy {
+        self.by
+    }
+
+    /// The events with which a quarantined step goes on: done, or to be begun again; none when what it used is spoilt, since the step
+    /// stays in quarantine then.
+    ///
+    /// # Errors
+    /// [`CaseError::OtherSubject`] and [`CaseError::OtherAttempt`] when the case was about something else.
+    pub fn step_events(&self, job: &Entity, name: &str, step: &Step) -> Result<Vec<StepEvent>, CaseError> {
+        if self.subject != step_subject(job, name) {
+            return Err(CaseError::OtherSubject);
+        }
+        if self.mark != u64::from(step.attempts) {
+            return Err(CaseError::OtherAttempt { found: self.mark, expected: step.attempts });
+        }
+        let proof = match self.by {
+            SettledBy::Card => Proof::Probe,
+            SettledBy::Persons => Proof::Decided,
+        };
+        Ok(match (self.finding, &step.intent) {
+            (Finding::Done, _) => vec![StepEvent::Released, StepEvent::Succeeded { proof }],
+            (Finding::NotDone, Some(_)) => vec![StepEvent::Released, StepEvent::NotDone],
+            (Finding::NotDone, None) => vec![StepEvent::Released],
+            (Finding::Spoilt, _) => Vec::new(),
+        })
     }
 }
 
@@ -232,6 +296,17 @@ pub enum CaseError {
         /// How many did.
         persons: usize,
     },
+    /// The case was about another thing.
+    #[error("the case was about something else")]
+    OtherSubject,
+    /// The case was about another attempt of the step.
+    #[error("the case was about attempt {found}, not {expected}")]
+    OtherAttempt {
+        /// Attempt of the case.
+        found: u64,
+        /// Attempt of the step.
+        expected: u32,
+    },
 }
 
 impl Case {
@@ -244,7 +319,7 @@ impl Case {
     /// What came of it, once that is known.
     #[must_use]
     pub fn finding(&self) -> Option<Finding> {
-        self.finding
+        self.finding.map(|(finding, _)| finding)
     }
 
     /// Hashes of everything that was seen, in order.
@@ -253,19 +328,19 @@ impl Case {
         &self.evidence
     }
 
-    /// What the subject goes on with; `None` while the case is open, and for any other subject.
+    /// What the subject goes on with; `None` while the case is open.
     #[must_use]
-    pub fn resolution(&self, subject: &Entity) -> Option<Resolution> {
-        let doubt = self.doubt.as_ref().filter(|doubt| doubt.subject == subject.as_str())?;
+    pub fn resolution(&self) -> Option<Resolution> {
+        let Doubt { subject, mark, .. } = self.doubt.as_ref()?;
         let evidence = Sha256::digest(self.evidence.concat()).into();
-        self.finding.map(|finding| Resolution { mark: doubt.mark, finding, evidence })
+        let resolution = |(finding, by)| Resolution { mark: *mark, finding, evidence, by, subject: subject.clone() };
+        self.finding.map(resolution)
     }
 
-    fn settle(mut self, finding: Finding, evidence: [u8; 32]) -> (Self, Vec<CaseEffect>) {
+    fn settle(mut self, finding: Finding, by: SettledBy, evidence: [u8; 32]) -> (Self, Vec<CaseEffect>) {
         self.evidence.push(evidence);
-        self.finding = Some(finding);
-        let subject = self.doubt.as_ref().and_then(|doubt| Entity::new(&doubt.subject).ok());
-        let settled = subject.and_then(|subject| self.resolution(&subject)).map(CaseEffect::Settled);
+        self.finding = Some((finding, by));
+        let settled = self.resolution().map(CaseEffect::Settled);
         (self, settled.into_iter().collect())
     }
 }
@@ -295,7 +370,7 @@ impl Machine for Case {
                 Ok((self, Vec::new()))
             }
             CaseEvent::Probed { card, finding, evidence, .. } => match doubt.card == Some(*card) {
-                true => Ok(self.settle(*finding, *evidence)),
+                true => Ok(self.settle(*finding, SettledBy::Card, *evidence)),
                 false => Err(CaseError::OtherCard),
             },
             CaseEvent::Decided { finding, grant, .. } => {
@@ -306,8 +381,15 @@ impl Machine for Case {
                 if grant.persons() < MIN_PERSONS {
                     return Err(CaseError::Persons { persons: grant.persons() });
                 }
-                Ok(self.settle(*finding, what))
+                Ok(self.settle(*finding, SettledBy::Persons, what))
             }
+        }
+    }
+
+    fn belongs_to(event: &CaseEvent) -> Option<String> {
+        match event {
+            CaseEvent::Opened { doubt, .. } => Some(doubt.case_name()),
+            _ => None,
         }
     }
 

@@ -96,7 +96,7 @@ impl<'a> Change<'a> {
         let (source, after) = self.source.as_ref().ok_or(PostError::NothingChanged)?;
         let index = u32::try_from(self.messages.len()).map_err(|_| PostError::TooMany)?;
         let posted = Posted::new(destination, source, *after, index, body);
-        let entity = posted.entity();
+        let entity = posted.entity()?;
         self.messages.push(posted.id());
         self.transaction.entries.push(posted.entry(&entity));
         self.transaction.marks.push((entity.clone(), Mark::Open));

@@ -110,6 +110,9 @@ impl<M: Machine> Kept<M> {
     }
 
     fn next(&self, state: M, event: &M::Event) -> Result<Staged<M>, MachineError<M::Error>> {
+        if let Some(owner) = M::belongs_to(event).filter(|owner| owner != self.entity.as_str()) {
+            return Err(MachineError::Misdirected { entity: self.entity.clone(), owner });
+        }
         let refused = |reason| MachineError::Refused { machine: M::NAME, entity: self.entity.clone(), reason };
         state.apply(event).map_err(refused)
     }

@@ -493,6 +493,13 @@ impl Machine for Lease {
         Ok((self, effect.into_iter().collect()))
     }
 
+    fn belongs_to(event: &LeaseEvent) -> Option<String> {
+        match event {
+            LeaseEvent::Resolved { resolution, .. } => Some(resolution.subject().to_owned()),
+            _ => None,
+        }
+    }
+
     fn is_open(&self) -> bool {
         use LeaseState::{CoolingOff, Quarantined, Reserved, Writing};
         matches!(self.state, Reserved(_) | Writing(_) | Quarantined | CoolingOff { .. })

@@ -35,7 +35,7 @@ mod inbox;
 mod queue;
 
 pub use inbox::{Inbox, InboxError, InboxEvent, Reception};
-pub use queue::{Outbox, OutboxError};
+pub use queue::{Outbox, OutboxError, Refusal};
 
 /// A system that takes messages: 1 to 60 bytes of letters, digits, `-`, `_` and `.`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,12 +80,15 @@ impl fmt::Display for Destination {
 pub const PREFIX: &str = "outbox/";
 
 /// A message is not posted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PostError {
     /// A message tells of a change, and there is none.
     #[error("a message goes with a change of state: apply events first")]
     NothingChanged,
+    /// The name of its entity is not legal; none in practice, since a destination is short and printable.
+    #[error(transparent)]
+    Entity(#[from] EntityError),
     /// More messages than can be numbered.
     #[error("too many messages in one change: split it")]
     TooMany,
@@ -187,9 +190,13 @@ impl Posted {
         Sha256::digest(minicbor::to_vec(self).unwrap_or_default()).into()
     }
 
-    pub(crate) fn entity(&self) -> Entity {
-        let name = format!("{PREFIX}{}/{}", self.destination, self.id());
-        Entity::new(&name).expect("a destination is 60 printable bytes at most, the rest 40")
+    /// Name of its entity.
+    fn name(&self) -> String {
+        format!("{PREFIX}{}/{}", self.destination, self.id())
+    }
+
+    pub(crate) fn entity(&self) -> Result<Entity, EntityError> {
+        Entity::new(&self.name())
     }
 
     pub(crate) fn entry(self, entity: &Entity) -> Entry {
@@ -340,7 +347,7 @@ impl Message {
     #[must_use]
     pub fn send(&self, at_ms: u64, answer_within_ms: u64) -> Option<MessageEvent> {
         let due = self.posted.is_some() && self.retry.is_due(at_ms);
-        let (attempt, answer_by_ms) = (self.retry.attempts() + 1, at_ms.saturating_add(answer_within_ms));
+        let (attempt, answer_by_ms) = (self.retry.attempts().saturating_add(1), at_ms.saturating_add(answer_within_ms));
         due.then_some(MessageEvent::Sent { at_ms, attempt, answer_by_ms })
     }
 
@@ -397,6 +404,13 @@ impl Machine for Message {
                 self.failed(*next)
             }
             MessageEvent::Replayed { .. } => Ok((Self { retry: self.retry.granted()?, ..self }, Vec::new())),
+        }
+    }
+
+    fn belongs_to(event: &MessageEvent) -> Option<String> {
+        match event {
+            MessageEvent::Posted(posted) => Some(posted.name()),
+            _ => None,
         }
     }
 

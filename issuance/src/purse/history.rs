@@ -63,6 +63,13 @@ impl Machine for PurseHistory {
         Ok((self, Vec::new()))
     }
 
+    fn belongs_to(event: &PurseEvent) -> Option<String> {
+        match event {
+            PurseEvent::Resolved { resolution } => Some(resolution.subject().to_owned()),
+            _ => None,
+        }
+    }
+
     fn is_open(&self) -> bool {
         self.open().is_some()
     }

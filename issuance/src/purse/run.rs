@@ -490,7 +490,7 @@ impl Run {
         let LoadState::Disputed(why) = load.state else { return Err(LoadError::NoCard.into()) };
         let entity = load.doubt(self.purse.entity(), why).case_entity()?;
         let case = Kept::<Case>::read(&mut self.port, entity.clone()).await?;
-        match case.state().resolution(self.purse.entity()) {
+        match case.state().resolution() {
             Some(resolution) => self.tell("settled", &[PurseEvent::Resolved { resolution }]).await,
             None => Err(Stop::Waiting(Waiting::Dispute { why, case: entity })),
         }

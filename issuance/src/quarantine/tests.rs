@@ -3,9 +3,14 @@ use std::sync::OnceLock;
 use proptest::prelude::*;
 
 use super::*;
-use crate::machine::testing::round_trip;
+use crate::event::IdempotencyClass;
+use crate::machine::testing::{kept, round_trip};
+use crate::machine::{Change, Kept, MachineError};
 use crate::primitive::approval::tests::{granted, roster};
 use crate::primitive::approval::{Approval, ApprovalError};
+use crate::primitive::lease::{Lease, LeaseEvent, Token};
+use crate::step::{Intent, StepState};
+use crate::store::MemoryStore;
 
 fn doubt(subject: &str, mark: u64) -> Doubt {
     Doubt {
@@ -30,7 +35,7 @@ fn probed(finding: Finding) -> CaseEvent {
 /// What a case gives that a probe of the right card has settled.
 pub(crate) fn resolution(subject: &str, mark: u64, finding: Finding) -> Resolution {
     let case = fold(&[opened(subject, mark), probed(finding)]).unwrap();
-    case.resolution(&Entity::new(subject).unwrap()).unwrap()
+    case.resolution().unwrap()
 }
 
 fn fold(events: &[CaseEvent]) -> Result<Case, CaseError> {
@@ -51,10 +56,9 @@ fn grant_of(approval: &Approval, what: &[u8; 32]) -> Result<Grant, ApprovalError
 #[test]
 fn the_card_shown_again_settles_and_another_card_does_not() {
     let case = fold(&[opened("number/1", 4), probed(Finding::NotDone)]).unwrap();
-    let number = Entity::new("number/1").unwrap();
-    let resolution = case.resolution(&number).unwrap();
+    let resolution = case.resolution().unwrap();
     assert_eq!((resolution.mark(), resolution.finding()), (4, Finding::NotDone));
-    assert_eq!(case.resolution(&Entity::new("number/2").unwrap()), None, "it is about one subject");
+    assert_eq!(resolution.subject(), "number/1");
     assert_eq!(case.evidence(), [[6; 32], [7; 32]]);
     assert_eq!(case.apply(&probed(Finding::Done)), Err(CaseError::Settled));
 
@@ -79,6 +83,64 @@ fn two_persons_settle_exactly_what_they_signed() {
     assert_eq!(other.apply(&decided(Finding::NotDone, grant(2))), Err(CaseError::OtherMatter));
     let other = fold(&[opened("number/2", 4)]).unwrap();
     assert_eq!(other.apply(&decided(Finding::NotDone, grant(2))), Err(CaseError::OtherMatter));
+}
+
+fn card() -> Entity {
+    Entity::new("card/1").unwrap()
+}
+
+/// A step goes on as the case says, and only the attempt that it was about.
+#[test]
+fn a_quarantined_step_goes_on_as_its_case_says() {
+    let begun = Intent::new(IdempotencyClass::Money, [1; 32]).begun();
+    let held = [begun, StepEvent::Lost, StepEvent::Quarantined { reason: "no proof".into() }];
+    let step = held.iter().fold(Step::default(), |step, event| step.apply(event).unwrap());
+    let after = |finding| {
+        let events = resolution("card/1 step load", 1, finding).step_events(&card(), "load", &step).unwrap();
+        events.iter().fold(step.clone(), |step, event| step.apply(event).unwrap()).state
+    };
+    assert_eq!(after(Finding::Done), StepState::Succeeded(Proof::Probe));
+    assert_eq!(after(Finding::NotDone), StepState::Pending);
+    assert!(matches!(after(Finding::Spoilt), StepState::Quarantined { .. }));
+    let other = resolution("card/1 step load", 2, Finding::NotDone).step_events(&card(), "load", &step);
+    assert_eq!(other, Err(CaseError::OtherAttempt { found: 2, expected: 1 }));
+
+    let elsewhere = resolution("card/2 step load", 1, Finding::NotDone).step_events(&card(), "load", &step);
+    assert_eq!(elsewhere, Err(CaseError::OtherSubject));
+
+    let subject = step_subject(&card(), "load");
+    let matter = doubt(&subject, 1).matter(Finding::Done);
+    let grant = grant_of(&granted(matter, 2), &matter).unwrap();
+    let case = fold(&[opened(&subject, 1), decided(Finding::Done, grant)]).unwrap();
+    let events = case.resolution().unwrap().step_events(&card(), "load", &step).unwrap();
+    assert_eq!(events[1], StepEvent::Succeeded { proof: Proof::Decided }, "no card has proved it");
+
+    let never_begun = Step::default().apply(&held[2]).unwrap();
+    let events =
+        resolution("card/1 step load", 0, Finding::NotDone).step_events(&card(), "load", &never_begun).unwrap();
+    assert_eq!(events.iter().fold(never_begun, |step, event| step.apply(event).unwrap()).state, StepState::Pending);
+}
+
+/// A case that settles number 1 must not free number 2, whose token happens to be the same.
+#[test]
+fn a_resolution_is_for_its_subject_alone() {
+    let mut store = MemoryStore::new();
+    let token = Token::new(1);
+    let reserved = LeaseEvent::Reserved { at_ms: 0, token, holder: "kiosk/1".into(), until_ms: 9, subscriber: None };
+    let begun = LeaseEvent::WriteBegun { at_ms: 0, token, intent: [0; 32], worst_case_ms: 1 };
+    let doubted = LeaseEvent::Doubted { at_ms: 0, token };
+    let mut number = kept::<Lease>(&mut store, "number/2", &[reserved, begun, doubted]);
+    let resolved = |subject| {
+        let resolution = resolution(subject, 1, Finding::NotDone);
+        LeaseEvent::Resolved { at_ms: 1, resolution, cool_off_until_ms: 2 }
+    };
+    let error = Change::new().apply(&mut number, &[resolved("number/1")]).unwrap_err();
+    assert!(matches!(error, MachineError::Misdirected { .. }), "{error}");
+    assert!(Change::new().apply(&mut number, &[resolved("number/2")]).is_ok());
+
+    let mut case = Kept::<Case>::load(&store, doubt("number/1", 1).case_entity().unwrap()).unwrap();
+    let error = Change::new().apply(&mut case, &[opened("number/2", 1)]).unwrap_err();
+    assert!(matches!(error, MachineError::Misdirected { .. }), "{error}");
 }
 
 #[test]

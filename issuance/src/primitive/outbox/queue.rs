@@ -33,12 +33,6 @@ pub enum OutboxError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A message in the records of another.
-    #[error("{entity} holds the records of another message")]
-    Foreign {
-        /// Whose records.
-        entity: Entity,
-    },
     /// No message that is not acknowledged has this id.
     #[error("message {id} is not there, or was acknowledged")]
     NoMessage {
@@ -51,6 +45,15 @@ pub enum OutboxError {
         /// The id.
         id: MessageId,
     },
+}
+
+/// A negative answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The receiver's code.
+    pub code: u32,
+    /// Whether it will never take the message.
+    pub permanent: bool,
 }
 
 impl Outbox {
@@ -84,9 +87,7 @@ impl Outbox {
             Some(place) => place,
             None => {
                 let message = Kept::<Message>::from_records(record.entity.clone(), std::slice::from_ref(record))?;
-                let posted = message.state().posted().filter(|posted| posted.entity() == record.entity);
-                let queue =
-                    posted.ok_or(OutboxError::Foreign { entity: record.entity.clone() })?.destination().to_owned();
+                let queue = message.state().posted().map_or("", Posted::destination).to_owned();
                 let place = (queue, record.seq);
                 self.places.insert(key(&record.entity).to_owned(), place.clone());
                 self.queues.entry(place.0.clone()).or_default().insert(place.1, message);
@@ -195,21 +196,20 @@ impl Outbox {
         }
     }
 
-    /// Records that the receiver refused a message, with its code; `permanent` when it will never take it.
+    /// Records that the receiver refused a message.
     ///
     /// # Errors
     /// [`OutboxError`].
-    #[expect(clippy::too_many_arguments, reason = "what happened, and the policy's arguments")]
     pub fn refuse(
         &mut self,
         store: &mut (impl Store + ?Sized),
         id: MessageId,
-        code: u32,
-        permanent: bool,
+        refusal: Refusal,
         policy: &RetryPolicy,
         at_ms: u64,
         random: u64,
     ) -> Result<(), OutboxError> {
+        let Refusal { code, permanent } = refusal;
         let policy = RetryPolicy { attempts: if permanent { 0 } else { policy.attempts }, ..*policy };
         let next = policy.after(self.message(id)?.retry().attempts(), at_ms, random);
         self.record(store, id, MessageEvent::Refused { at_ms, code, next }, at_ms)

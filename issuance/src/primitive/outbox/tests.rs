@@ -46,7 +46,7 @@ fn a_message_goes_through_refusal_silence_and_replay_under_one_id() {
     assert!(outbox.next(&bss(), 124).is_none());
     assert_eq!(outbox.next(&bss(), 125).map(Posted::id), Some(id));
     let _ = outbox.send(&mut store, id, 125, ANSWER_WITHIN).unwrap();
-    outbox.refuse(&mut store, id, 42, true, &POLICY, 126, 0).unwrap();
+    outbox.refuse(&mut store, id, Refusal { code: 42, permanent: true }, &POLICY, 126, 0).unwrap();
     assert_eq!(outbox.dead_letters().map(Posted::id).collect::<Vec<_>>(), [id]);
     assert!(outbox.next(&bss(), u64::MAX).is_none());
     outbox.replay(&mut store, id, "operator 7", 500).unwrap();
@@ -66,7 +66,7 @@ fn a_dead_letter_holds_back_its_source_and_nobody_else() {
     outbox.follow(&store).unwrap();
     let _ = outbox.send(&mut store, dead, 1, ANSWER_WITHIN).unwrap();
     assert!(outbox.next(&bss(), 2).is_none(), "one at a time");
-    outbox.refuse(&mut store, dead, 1, true, &POLICY, 2, 0).unwrap();
+    outbox.refuse(&mut store, dead, Refusal { code: 1, permanent: true }, &POLICY, 2, 0).unwrap();
     assert_eq!(outbox.next(&bss(), 3).map(Posted::id), Some(other));
     assert!(matches!(outbox.send(&mut store, behind, 3, 1), Err(OutboxError::NotNext { .. })));
     outbox.replay(&mut store, dead, "operator 7", 4).unwrap();
@@ -288,7 +288,9 @@ proptest! {
                     let waiting = outbox.next(&destinations[to], now).map(Posted::id);
                     if let Some(id) = waiting {
                         // Not sent: a refusal is no answer to anything.
-                        prop_assert!(outbox.refuse(&mut store, id, 1, false, &POLICY, now, random).is_err());
+                        let refusal = Refusal { code: 1, permanent: false };
+                        let refused = outbox.refuse(&mut store, id, refusal, &POLICY, now, random);
+                        prop_assert!(refused.is_err());
                     }
                 }
                 _ => {
