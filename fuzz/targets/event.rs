@@ -2,7 +2,15 @@
 
 use cardwright::issuance::event::Event;
 use cardwright::issuance::job::Job;
-use cardwright::issuance::journal::{Entity, Entry, Head};
+use cardwright::issuance::journal::{Entity, Entry, Head, Record};
+use cardwright::issuance::machine::{Kept, Machine};
+use cardwright::issuance::primitive::approval::Approval;
+use cardwright::issuance::primitive::idempotency::Request;
+use cardwright::issuance::primitive::lease::Lease;
+use cardwright::issuance::primitive::outbox::{Inbox, Message};
+use cardwright::issuance::primitive::rate_limit::Window;
+use cardwright::issuance::quarantine::Case;
+use cardwright::issuance::sealed::Subject;
 use libfuzzer_sys::fuzz_target;
 
 // Bodies of journal records: read, folded, never a panic.
@@ -23,5 +31,17 @@ fuzz_target!(|bytes: &[u8]| {
             assert_eq!(Event::of(&again).expect("our own event"), event);
         }
     }
+    fold::<Lease>(&entity, &records);
+    fold::<Message>(&entity, &records);
+    fold::<Inbox>(&entity, &records);
+    fold::<Approval>(&entity, &records);
+    fold::<Request>(&entity, &records);
+    fold::<Window>(&entity, &records);
+    fold::<Case>(&entity, &records);
+    fold::<Subject>(&entity, &records);
     let _ = Job::from_records(entity, &records);
 });
+
+fn fold<M: Machine>(entity: &Entity, records: &[Record]) {
+    let _ = Kept::<M>::from_records(entity.clone(), records);
+}

@@ -222,6 +222,22 @@ mod tests {
         assert_eq!(policy.wait_ms(u32::MAX, 450_000), 900_000);
     }
 
+    #[test]
+    fn what_always_fails_is_tried_as_often_as_the_budget_says() {
+        let policy = RetryPolicy { attempts: 4, ..RetryPolicy::default() };
+        let (mut retry, mut now) = (Retry::default(), 0);
+        for attempt in 1..=4 {
+            assert!(retry.is_due(now));
+            retry = retry.started(attempt, now).unwrap().failed(policy.after(attempt, now, 0)).unwrap();
+            now += policy.longest_ms;
+        }
+        assert_eq!(retry.state(), RetryState::Spent);
+        assert!(!retry.is_due(u64::MAX));
+        assert_eq!(policy.after(1, u64::MAX, 0), Next::Again { not_before_ms: u64::MAX }, "at the end of time");
+        let again = retry.granted().unwrap();
+        assert!(again.is_due(0) && again.attempts() == 0);
+    }
+
     proptest! {
         #[test]
         fn every_wait_is_within_the_bounds(
@@ -234,13 +250,15 @@ mod tests {
         /// Whatever comes in whatever order: never more attempts than the budget, never two at once, none too early.
         #[test]
         fn attempts_keep_to_budget_and_time(
-            calls in prop::collection::vec((0u8..5, 0u32..6, 0u64..40, any::<u64>()), 0..60),
+            calls in prop::collection::vec((0u8..9, 0u32..6, 0u64..40, any::<u64>()), 0..60),
         ) {
             let policy = RetryPolicy { first_ms: 2, longest_ms: 9, attempts: 4 };
             let mut retry = Retry::default();
             let (mut begun, mut running, mut done, mut earliest) = (0, false, false, 0);
             for (call, attempt, at, random) in calls {
                 let before = retry;
+                // Mostly the next attempt.
+                let (call, attempt) = if call >= 5 { (call % 2, begun + 1) } else { (call, attempt) };
                 let next = match call {
                     0 => retry.started(attempt, at),
                     1 => retry.failed(policy.after(retry.attempts(), at, random)),
