@@ -29,6 +29,8 @@ struct State {
     operations: Vec<Operation>,
     /// Bytes a file may grow to.
     quota: Option<u64>,
+    /// Whether syncs fail.
+    no_sync: bool,
     /// Files that are open, by address: name and the methods that SQLite gave them.
     open: HashMap<usize, (String, &'static ffi::sqlite3_io_methods)>,
     /// Connections, each with the address of its file.
@@ -75,6 +77,11 @@ impl Disk {
         with(|state| state.quota = quota);
     }
 
+    /// Lets every sync fail: whether what was written before is safe cannot be told.
+    pub fn fail_syncs(&self, fail: bool) {
+        with(|state| state.no_sync = fail);
+    }
+
     /// Changes a setting of every connection that is open and may write, behind the program's back. Nothing may be under way.
     pub fn pragma(&self, sql: &str) -> usize {
         let connections = with(|state| state.connections.clone());
@@ -100,7 +107,7 @@ impl Drop for Disk {
         // Files that are still open keep being led through here.
         with(|state| {
             state.recording = false;
-            state.quota = None;
+            (state.quota, state.no_sync) = (None, false);
         });
     }
 }
@@ -259,6 +266,9 @@ unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, length: i64) -> c_in
 
 unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
     let (name, methods) = file_of(file);
+    if with(|state| state.no_sync) {
+        return ffi::SQLITE_IOERR_FSYNC;
+    }
     // SAFETY: the arguments are SQLite's own.
     let synced = unsafe { (methods.xSync.expect("a file is synced"))(file, flags) };
     if synced == ffi::SQLITE_OK {

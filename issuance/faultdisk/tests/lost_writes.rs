@@ -133,3 +133,53 @@ fn a_full_disk_takes_nothing_at_any_point_and_work_goes_on_when_there_is_room() 
     drop(store);
     assert_eq!(audit::verify(path(folder.path()), &Trust::default()).unwrap().head.seq, before + 1);
 }
+
+#[test]
+fn a_commit_whose_sync_fails_is_in_doubt_and_the_next_opening_tells() {
+    let folder = folder();
+    let disk = Disk::under(folder.path());
+    let mut store = SqliteStore::open(path(folder.path())).unwrap();
+    let entry = |n: u64| Entry { entity: Entity::new("card/1").unwrap(), body: body(n) };
+    let _ = store.commit(Transaction::new([entry(1)]), 1).unwrap();
+    disk.fail_syncs(true);
+    let mut other = store.clone();
+    match store.commit(Transaction::new([entry(2)]), 2) {
+        Err(error) => assert!(error.is_in_doubt(), "{error}"),
+        Ok(_) => panic!("it was acknowledged"),
+    }
+    disk.fail_syncs(false);
+    // Nobody decides anything on what may be there or not.
+    assert!(matches!(other.commit(Transaction::new([entry(3)]), 3), Err(StoreError::Poisoned)));
+    assert!(matches!(store.head(), Err(StoreError::Poisoned)));
+    drop((store, other));
+    let mut store = SqliteStore::open(path(folder.path())).unwrap();
+    let last = store.head().unwrap().seq;
+    assert!((1..=2).contains(&last));
+    assert_eq!(store.commit(Transaction::new([entry(3)]), 3).unwrap().last_seq(), last + 1);
+}
+
+#[test]
+fn commits_that_wait_share_a_sync_and_one_that_comes_alone_has_its_own() {
+    let folder = folder();
+    let disk = Disk::under(folder.path());
+    let store = SqliteStore::open(path(folder.path())).unwrap();
+    let run = |sessions: u64, each: u64| {
+        disk.record();
+        std::thread::scope(|scope| {
+            for session in 0..sessions {
+                let mut store = store.clone();
+                scope.spawn(move || {
+                    let entry = Entry { entity: Entity::new(&format!("card/{session}")).unwrap(), body: body(session) };
+                    for n in 0..each {
+                        let _ = store.commit(Transaction::new([entry.clone()]), n).unwrap();
+                    }
+                });
+            }
+        });
+        disk.recorded().syncs() as u64
+    };
+    let alone = run(1, 40);
+    assert!((40..=44).contains(&alone), "{alone} syncs for 40 commits");
+    let together = run(16, 40);
+    assert!(together < 16 * 40 / 2, "{together} syncs for {} commits", 16 * 40);
+}

@@ -342,6 +342,63 @@ fn a_full_disk_takes_nothing_and_work_goes_on_when_there_is_room() {
     assert_eq!(place.open().unwrap().head().unwrap().seq, 3);
 }
 
+/// Holds the writer while commits gather, so that they are one group.
+fn gathered(store: &SqliteStore, transactions: Vec<Transaction>) -> Vec<Result<Durable, StoreError>> {
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        scope.spawn(move || store.opening.writer.with(move |_| held.recv().unwrap()));
+        // The order of what is sent to the writer is the order in which the threads get there.
+        std::thread::sleep(Duration::from_millis(50));
+        let commit = |transaction| scope.spawn(move || store.clone().commit(transaction, 1));
+        let threads: Vec<_> = transactions.into_iter().map(commit).collect();
+        std::thread::sleep(Duration::from_millis(200));
+        release.send(()).unwrap();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+#[test]
+fn in_a_group_each_commit_has_its_own_answer() {
+    let place = InFolder::new();
+    let mut store = place.open().unwrap();
+    commit(&mut store, 1);
+    let claim = |n| Transaction::new([entry("number/1", &[n])]).expecting(entity("number/1"), 0);
+    let mut transactions: Vec<Transaction> = (0..5).map(claim).collect();
+    transactions.extend((0..5).map(|n| Transaction::new([entry(&format!("card/x{n}"), &[n]), entry("all", &[n])])));
+    let answers = gathered(&store, transactions);
+    assert_eq!(answers[..5].iter().filter(|answer| answer.is_ok()).count(), 1, "one gets the number: {answers:?}");
+    let lost = answers[..5].iter().filter(|answer| matches!(answer, Err(StoreError::Conflict { expected: 0, .. })));
+    assert_eq!(lost.count(), 4);
+    for (n, answer) in answers[5..].iter().enumerate() {
+        let durable = answer.as_ref().unwrap();
+        let records = store.records(durable.first_seq() - 1, 2).unwrap();
+        assert_eq!(records[0].entity, entity(&format!("card/x{n}")));
+        assert_eq!((records[1].seq, &records[1].body[..]), (durable.last_seq(), &[n as u8][..]));
+    }
+    assert_eq!(verify(store.records(0, 99).unwrap()), Ok(store.head().unwrap()));
+    assert_eq!(store.head().unwrap().seq, 1 + 1 + 10);
+}
+
+#[test]
+fn what_does_not_fit_keeps_nobody_else_in_its_group_out() {
+    let place = InFolder::new();
+    let mut store = place.open().unwrap();
+    commit(&mut store, 1);
+    store.opening.writer.with(|connection| {
+        let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        connection.pragma_update_and_check(None, "max_page_count", pages + 4, |_| Ok(())).unwrap();
+    });
+    let transactions = (0..8).map(|n| Transaction::new([entry("card/1", &vec![n; if n == 3 { 60_000 } else { 10 }])]));
+    let answers = gathered(&store, transactions.collect());
+    for (n, answer) in answers.iter().enumerate() {
+        match answer {
+            Ok(_) => assert_ne!(n, 3),
+            Err(error) => assert!(n == 3 && matches!(error, StoreError::Full), "{n}: {error}"),
+        }
+    }
+    assert_eq!(store.head().unwrap().seq, 8);
+}
+
 #[test]
 fn handles_that_write_at_once_make_one_chain() {
     const EACH: u8 = 40;
