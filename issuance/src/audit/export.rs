@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 use crate::journal::{ChainError, Checkpoint, Head, Record, verify_from};
 use crate::store::{self, Journal, SqliteReader, StoreError};
 
-/// Records read at once.
-const BATCH: usize = 4096;
+/// Records read at once; bodies have up to a megabyte.
+const BATCH: usize = 256;
 
 /// Why an export is not the whole of a sound journal. Its last line says so too, unless the lines cannot be written.
 #[derive(Debug, thiserror::Error)]
