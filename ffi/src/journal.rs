@@ -1,7 +1,6 @@
 //! Journals: the library's own, in a file, or the program's.
 
 use std::ffi::c_char;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cardwright_issuance::Ledger;
@@ -26,7 +25,7 @@ pub struct cw_journal {
 /// What a `cw_journal` stands for.
 #[derive(Clone)]
 pub(crate) enum Journal {
-    File(Arc<Mutex<SqliteStore>>),
+    File(SqliteStore),
     Program(ProgramStore),
 }
 
@@ -45,8 +44,7 @@ impl Journal {
 
     pub(crate) fn history(&self, entity: &Entity) -> Result<Vec<Record>, StoreError> {
         match self {
-            // A store that panicked refuses by itself to go on.
-            Self::File(store) => store.lock().unwrap_or_else(PoisonError::into_inner).history(entity),
+            Self::File(store) => store.history(entity),
             Self::Program(store) => store.history(entity),
         }
     }
@@ -56,7 +54,8 @@ impl Journal {
             Self::File(store) => {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
                 let now = u64::try_from(now).unwrap_or(u64::MAX);
-                store.lock().unwrap_or_else(PoisonError::into_inner).commit(transaction, now)
+                // Threads that commit at once, each with a handle of its own, share a sync.
+                store.clone().commit(transaction, now)
             }
             Self::Program(store) => store.commit(&transaction),
         }
@@ -89,7 +88,7 @@ pub unsafe extern "system" fn cw_journal_open(path: *const c_char, out: *mut *mu
         let path = unsafe { input::string(path, "path")? };
         let store = SqliteStore::open(&path)?;
         // SAFETY: `out` was checked; the header asks for a writable pointer.
-        unsafe { handle::hand_out(Journal::File(Arc::new(Mutex::new(store))), out) }
+        unsafe { handle::hand_out(Journal::File(store), out) }
     })
 }
 
