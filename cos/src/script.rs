@@ -25,10 +25,11 @@ use cardwright_keys::KeyRef;
 use zeroize::Zeroizing;
 
 use crate::cpu::KeyWrite;
-use crate::profile::{CardProfile, Safeguard};
+use crate::profile::Safeguard;
 
 #[cfg(feature = "std")]
 mod boot;
+#[cfg(feature = "std")]
 mod classify;
 #[cfg(feature = "std")]
 mod file;
@@ -332,7 +333,8 @@ impl Script {
         keys
     }
 
-    fn of(name: String, profile: &CardProfile, steps: Vec<ScriptStep>) -> Self {
+    #[cfg(feature = "std")]
+    fn of(name: String, profile: &crate::profile::CardProfile, steps: Vec<ScriptStep>) -> Self {
         let profile = profile.name.clone();
         Self { name, about: String::new(), profile, restart: None, before: None, after: None, steps }
     }

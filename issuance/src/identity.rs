@@ -39,6 +39,22 @@ impl CardIdentity {
         (kdd != [0; 10] && kdd != [0xFF; 10]).then(|| Self(format!("kdd-{}", digits(&kdd))))
     }
 
+    /// From a serial number that a native card tells; `None` where it was never written, all 00 or all FF.
+    #[must_use]
+    pub fn of_serial(kind: &str, serial: &[u8]) -> Option<Self> {
+        let is_written = |blank: u8| serial.iter().any(|byte| *byte != blank);
+        (serial.len() <= 32 && is_written(0x00) && is_written(0xFF)).then_some(())?;
+        Self::of_native(kind, "x").map(|_| Self(format!("{kind}-{}", digits(serial))))
+    }
+
+    /// From a number that comes from outside: 1 to 32 printable ASCII characters without `/`.
+    #[must_use]
+    pub fn of_native(kind: &str, number: &str) -> Option<Self> {
+        let is_text =
+            |text: &str| (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic() && b != b'/');
+        (is_text(kind) && is_text(number)).then(|| Self(format!("{kind}-{number}")))
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {

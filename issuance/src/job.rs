@@ -166,7 +166,7 @@ pub struct Job {
 #[derive(Debug)]
 #[must_use = "an attempt that was begun has an outcome"]
 pub struct Permit {
-    step: &'static str,
+    step: String,
     _intent: Durable,
 }
 
@@ -223,12 +223,7 @@ impl Job {
     ///
     /// # Errors
     /// [`JobError::AttemptsSpent`] after [`MAX_ATTEMPTS`], when the step is quarantined; as [`Job::record`].
-    pub async fn begin(
-        &mut self,
-        port: &mut IssuancePort,
-        step: &'static str,
-        intent: Intent,
-    ) -> Result<Permit, JobError> {
+    pub async fn begin(&mut self, port: &mut IssuancePort, step: &str, intent: Intent) -> Result<Permit, JobError> {
         let present = self.step(step);
         let attempt = if present.is_done() { 1 } else { present.attempts + 1 };
         if attempt > MAX_ATTEMPTS {
@@ -239,7 +234,7 @@ impl Job {
         }
         let event = intent.begun();
         let intent = self.record(port, &[Event::Step { step: step.into(), attempt, event }]).await?;
-        Ok(Permit { step, _intent: intent })
+        Ok(Permit { step: step.into(), _intent: intent })
     }
 
     /// Records the outcome of the attempt that was permitted.
@@ -264,21 +259,31 @@ impl Job {
         port: &mut IssuancePort,
         permit: Permit,
         outcome: StepEvent,
-        consequence: Option<(&'static str, StepEvent)>,
+        consequence: Option<(&str, StepEvent)>,
     ) -> Result<(), JobError> {
-        self.resolve_all(port, [(permit.step, outcome)].into_iter().chain(consequence)).await
+        self.resolve_all(port, [(&*permit.step, outcome)].into_iter().chain(consequence)).await
+    }
+
+    /// Records the outcome of the attempt that was permitted, and an event that follows from it, in one transaction.
+    ///
+    /// # Errors
+    /// As [`Job::record`]; nothing is written then.
+    pub async fn settle_and(
+        &mut self,
+        port: &mut IssuancePort,
+        permit: Permit,
+        outcome: StepEvent,
+        then: Event,
+    ) -> Result<Durable, JobError> {
+        let attempt = self.step(&permit.step).attempts;
+        self.record(port, &[Event::Step { step: permit.step, attempt, event: outcome }, then]).await
     }
 
     /// Records what a look at the card says of a step.
     ///
     /// # Errors
     /// As [`Job::record`].
-    pub async fn resolve(
-        &mut self,
-        port: &mut IssuancePort,
-        step: &'static str,
-        finding: StepEvent,
-    ) -> Result<(), JobError> {
+    pub async fn resolve(&mut self, port: &mut IssuancePort, step: &str, finding: StepEvent) -> Result<(), JobError> {
         self.resolve_all(port, [(step, finding)]).await
     }
 
@@ -286,10 +291,10 @@ impl Job {
     ///
     /// # Errors
     /// As [`Job::record`].
-    pub async fn resolve_all(
+    pub async fn resolve_all<'s>(
         &mut self,
         port: &mut IssuancePort,
-        findings: impl IntoIterator<Item = (&'static str, StepEvent)>,
+        findings: impl IntoIterator<Item = (&'s str, StepEvent)>,
     ) -> Result<(), JobError> {
         let events: Vec<_> = findings
             .into_iter()

@@ -10,7 +10,7 @@
 //! A process is an `async fn` that asks for everything it needs ([`Ask`]): a command carried to the card, a key request
 //! answered, records committed, random bytes. [`Driver`] answers from a blocking transport, key service and store; a relay
 //! or a C program answers step by step. [`remote`] issues applications on Java cards (remote issuing); [`usim`] writes numbers to
-//! SIMs, [`cps`] personalizes payment applications; [`lockout`] opens a secure
+//! SIMs, [`cps`] personalizes payment applications, [`script`] runs an issue script on a native card; [`lockout`] opens a secure
 //! channel for whatever else is to be done, and counts failures for the same card.
 
 pub mod account;
@@ -27,6 +27,7 @@ pub mod primitive;
 pub mod purse;
 pub mod quarantine;
 pub mod remote;
+pub mod script;
 pub mod sealed;
 pub mod step;
 pub mod store;

@@ -135,6 +135,7 @@ impl IssuancePort {
         }
     }
 
+    /// Eight random bytes.
     pub(crate) async fn random(&mut self) -> Result<[u8; 8], StoreError> {
         match self.port.ask(Ask::Random).await {
             Answer::Random(bytes) => Ok(bytes),
