@@ -19,14 +19,18 @@ export RUSTFLAGS="--cfg fuzzing -Zsanitizer=address -Cpasses=sancov-module -Cllv
   -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 -Cdebug-assertions"
 RUSTFLAGS=$(echo $RUSTFLAGS)
 cargo build --release --locked --quiet --target "$host" --target-dir ../target/fuzz $(printf -- '--bin %s ' "${targets[@]}")
-for target in "${targets[@]}"; do
-  corpus=../target/fuzz/corpus/$target
+run() {
+  local target=$1 corpus=../target/fuzz/corpus/$1
   mkdir -p "$corpus" "seeds/$target"
   if ! ../target/fuzz/"$host"/release/"$target" -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=2048 \
     -artifact_prefix="../target/fuzz/$target-" -print_final_stats=1 "$corpus" "seeds/$target" >../target/fuzz/"$target".log 2>&1; then
     tail -n 40 ../target/fuzz/"$target".log >&2
     echo "fuzzing $target found something: see target/fuzz/$target-*" >&2
-    exit 1
+    return 1
   fi
   printf '%-10s %s runs, no finding\n' "$target" "$(sed -n 's/^stat::number_of_executed_units: *//p' ../target/fuzz/"$target".log)"
-done
+}
+export -f run
+export host seconds
+# Two at a time. A finding (255) ends it all.
+printf '%s\0' "${targets[@]}" | xargs -0 -n 1 -P 2 bash -c 'run "$0" || exit 255'
