@@ -170,6 +170,12 @@ fn a_pin_is_verified_changed_and_unblocked() {
     card.reset();
     all_ok(&mut card, &["00A40804047F206F07", "00B0000009"]);
     all_ok(&mut card, &["002800010831323334FFFFFFFF"]);
+    for left in (0..10).rev() {
+        let sw = format!("63C{left:X}");
+        assert_eq!(send(&mut card, "002C00011031313131313131313131313131FFFFFF"), sw);
+    }
+    assert_eq!(send(&mut card, "002C000110313233343536373831323334FFFFFFFF"), "6983", "right, and too late");
+    assert_eq!(send(&mut card, "002C0001"), "6983");
 }
 
 /// `SQN xor AK ‖ AMF ‖ MAC` for the keys of set 1.
@@ -198,6 +204,18 @@ fn the_published_vector_through_the_card() {
     all_ok(&mut card, &["A0A40000027F20"]);
     assert_eq!(send(&mut card, &format!("A088000010{RAND}")), "9F0C");
     assert_eq!(send(&mut card, "A0C000000C"), "46F8416AEAE4BE823AF9A08B9000");
+}
+
+#[test]
+fn authentication_is_behind_the_pin() {
+    let pin = *b"1234\xFF\xFF\xFF\xFF";
+    let mut card = Usim::builder().milenage(array(K), array(OPC)).pin(pin, true).t0(false).build();
+    all_ok(&mut card, &["00A404040CA0000000871002FFFFFFFF89"]);
+    assert_eq!(authenticate(&mut card, &autn("000000000401")), "6982");
+    all_ok(&mut card, &["A0A40000027F20"]);
+    assert_eq!(send(&mut card, &format!("A088000010{RAND}")), "9804");
+    all_ok(&mut card, &["002000010831323334FFFFFFFF", "00A404040CA0000000871002FFFFFFFF89"]);
+    assert!(authenticate(&mut card, &autn("000000000401")).starts_with("DB"));
 }
 
 #[test]

@@ -75,6 +75,38 @@ fn keys_are_added_and_changed_under_their_rights() {
 }
 
 #[test]
+fn keys_and_pins_are_used_under_their_rights() {
+    let mut card = card();
+    all_ok(
+        &mut card,
+        &[
+            "80D401010D3911EF02330102030405060708",
+            "80D401010D3011EF01001122334455667788",
+            "80D401000D3611F0FF33FFFFFFFFFFFFFFFF",
+            "80D401000D3AF0EF013312345FFFFFFFFFFF",
+            "80D401010D3A11EF033399999FFFFFFFFFFF",
+            "80E0000507A80008F0F0FFFF",
+        ],
+    );
+    let internal = "00880001080102030405060708";
+    let update = "04D685000511";
+    for (allowed, sw) in [(false, "6982"), (true, "9000")] {
+        if allowed {
+            all_ok(&mut card, &["002000000312345F"]);
+        }
+        assert!(send(&mut card, internal).ends_with(sw));
+        assert_eq!(send_with_mac(&mut card, &[0xFF; 8], update), sw);
+        card.plan_random(&bytes("BB83BFF3"));
+        send(&mut card, "0084000004");
+        assert_eq!(send(&mut card, "008200010874B0047DD681D96C"), sw);
+        if allowed {
+            all_ok(&mut card, &["002000000312345F"]);
+        }
+        assert_eq!(send(&mut card, "002000010399999F"), sw);
+    }
+}
+
+#[test]
 fn a_protected_key_is_not_changed_in_plain() {
     let mut card = card();
     all_ok(&mut card, &[MASTER, "80D401000DF6F0F0FF33FFFFFFFFFFFFFFFF", "80D401000DF7F0F0FF33FFFFFFFFFFFFFFFF"]);

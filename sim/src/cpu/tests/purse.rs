@@ -132,6 +132,12 @@ fn a_wrong_mac_moves_no_money() {
     send(&mut card, "805001020B01000000010011223344550F");
     assert_eq!(send(&mut card, "805401000F00000000201612161346000000000008"), "9302");
     assert_eq!(card.balance(PURSE), Some(0x100));
+    load(&mut card, "01", "00000100");
+    assert!(send(&mut card, "805005010B010000001000112233445510").ends_with("9000"));
+    assert_eq!(send(&mut card, "805403000B201612161346000000000004"), "9302");
+    assert!(send(&mut card, "80500401070100112233445513").ends_with("9000"));
+    assert_eq!(send(&mut card, "805800000E000500201612161346000000000004"), "9302");
+    assert_eq!(card.balance(DEPOSIT), Some(0x100));
 }
 
 #[test]
@@ -239,6 +245,9 @@ fn transactions_name_what_is_wrong() {
     ] {
         assert_eq!(send(&mut card, command), sw, "{command}");
     }
+    let key = format!("11F00100{PUBLISHED}");
+    let mut guarded = with_keys(CpuCard::builder(), &key, &key);
+    assert_eq!(send(&mut guarded, "805000020B010000200000112233445510"), "6982", "use right of the key");
     load(&mut card, "02", "FFFFFFFF");
     assert_eq!(send(&mut card, "805000020B010000000100112233445510"), "6985", "more than a purse holds");
     all_ok(&mut card, &["00A40000023F00"]);
