@@ -26,6 +26,8 @@ pub(crate) struct Card {
     pub(crate) is_broken: bool,
     pub(crate) commands: Vec<[u8; 4]>,
     pub(crate) cut: Option<Cut>,
+    /// At this command another card lies in the reader: it has another ICCID.
+    pub(crate) swap: Option<usize>,
     selected: Option<u32>,
     directory: u32,
     verified: bool,
@@ -52,6 +54,7 @@ impl Card {
             is_broken: false,
             commands: Vec::new(),
             cut: None,
+            swap: None,
             selected: None,
             directory: 0x3F00,
             verified: false,
@@ -174,6 +177,9 @@ impl Transport for Card {
     fn transmit(&mut self, command: &[u8], response: &mut Vec<u8>) -> Result<(), TransportError> {
         self.commands.push(command[..4].try_into().unwrap());
         let n = self.commands.len();
+        if self.swap == Some(n) {
+            self.files.insert(ICCID, vec![0x89; 10]);
+        }
         let removed = || TransportError::unknown(TransportErrorKind::CardRemoved);
         match self.cut {
             Some(Cut::Before(cut)) if cut <= n => return Err(removed()),

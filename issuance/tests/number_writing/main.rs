@@ -273,6 +273,19 @@ fn a_card_that_was_swapped_is_not_finished_as_the_first() {
 }
 
 #[test]
+fn the_card_at_the_end_is_the_one_of_the_beginning() {
+    let mut whole = Card::blank();
+    complete(run(&mut whole, &mut MemoryStore::new(), &order()));
+    let iccid_written = whole.commands.iter().position(|header| header[1] == 0xD6).unwrap() + 2;
+    for n in iccid_written + 1..=whole.commands.len() {
+        let (mut card, mut store) = (Card::blank(), MemoryStore::new());
+        card.swap = Some(n);
+        let error = run(&mut card, &mut store, &order()).unwrap_err();
+        assert!(matches!(error, IssueError::OtherCard { .. }), "{n}: {error}");
+    }
+}
+
+#[test]
 fn what_others_changed_is_written_again() {
     let (mut card, mut store) = (Card::blank(), MemoryStore::new());
     complete(run(&mut card, &mut store, &order()));
