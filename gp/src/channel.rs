@@ -13,6 +13,7 @@
 //! Each step consumes the one before. Nothing can be sent to the card before its cryptogram has been verified, and only
 //! the last state protects commands. Protocol, `i` and key version come from the card's answer.
 
+mod chain;
 mod des;
 mod implicit;
 mod initiation;
@@ -22,9 +23,12 @@ mod response_mac;
 mod scp03;
 pub mod scp11;
 
+use alloc::vec::Vec;
+
 use cardwright_apdu::{CardPort, Class, CommandApdu, CommandApduRef, ResponseApdu};
 use cardwright_keys::KeyKind;
 
+pub use chain::ExtendedLength;
 pub use implicit::ImplicitInitiation;
 pub use initiation::{Authenticating, CardAnswer, ChallengePolicy, InitializeUpdate, NotVerified, Verified};
 pub use level::SecurityLevel;
@@ -42,6 +46,7 @@ pub struct SecureChannel {
     level: SecurityLevel,
     state: State,
     quirks: ChannelQuirks,
+    extended: Option<ExtendedLength>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +74,7 @@ impl SecureChannel {
     }
 
     fn new(cipher: Cipher, level: SecurityLevel) -> Self {
-        Self { cipher, level, state: State::Ready, quirks: ChannelQuirks::default() }
+        Self { cipher, level, state: State::Ready, quirks: ChannelQuirks::default(), extended: None }
     }
 
     /// The security level of the session.
@@ -94,6 +99,13 @@ impl SecureChannel {
         self.protocol().max_data(self.level, 255)
     }
 
+    /// The longest command data field that can be protected so that the protected one has at most `limit` bytes, and 255 in a short
+    /// command. No limit is 255, or what extended length fields hold.
+    pub(crate) fn longest_data(&self, limit: Option<usize>) -> usize {
+        let most = if self.extended.is_some() { chain::LONGEST } else { 255 };
+        self.protocol().longest_data(self.level, limit.unwrap_or(most).min(most))
+    }
+
     /// The session DEK, for key data under SCP02 (triple DES) and SCP11 (AES).
     #[must_use]
     pub fn session_dek(&self) -> Option<&cardwright_keys::KeyValue> {
@@ -115,12 +127,29 @@ impl SecureChannel {
     /// [`ChannelError::TooLong`] leaves the channel as it was; [`ChannelError::Outstanding`] and
     /// [`ChannelError::Closed`] say that no command can be protected now.
     pub fn wrap(&mut self, command: &CommandApdu) -> Result<CommandApdu, ChannelError> {
+        self.protect(command, self.longest_data(None))
+    }
+
+    /// As [`SecureChannel::wrap`], and DELETE, INSTALL and PUT KEY that do not fit one short command become a chain (GPCS 2.3.1
+    /// 11.1.5.1), protected as a whole. The card must answer all but the last with 9000 and nothing else; the response to the last goes
+    /// to [`SecureChannel::unwrap`]. A chain that is broken off leaves a channel that has lost count: [`SecureChannel::close`] it.
+    ///
+    /// # Errors
+    /// As [`SecureChannel::wrap`].
+    pub fn wrap_chain(&mut self, command: &CommandApdu) -> Result<Vec<CommandApdu>, ChannelError> {
+        if self.extended.is_some() || !chain::is_chainable(command.as_ref()) {
+            return Ok(alloc::vec![self.wrap(command)?]);
+        }
+        let limit = self.protocol().longest_data(self.level, chain::LONGEST);
+        Ok(chain::split(&self.protect(command, limit)?))
+    }
+
+    fn protect(&mut self, command: &CommandApdu, limit: usize) -> Result<CommandApdu, ChannelError> {
         match self.state {
             State::Ready => {}
             State::Outstanding => return Err(ChannelError::Outstanding),
             State::Closed(reason) => return Err(ChannelError::Closed { reason }),
         }
-        let limit = self.max_data();
         if command.nc() > limit {
             return Err(ChannelError::TooLong { actual: command.nc(), limit });
         }
@@ -167,6 +196,14 @@ impl SecureChannel {
         }
     }
 
+    /// The channel with extended length fields in place of chains, for a card that declares them; the transport has to carry them. LOAD
+    /// and STORE DATA then take blocks as long as the card's FCI or profile allows.
+    #[must_use]
+    pub fn with_extended_length(mut self, extended: ExtendedLength) -> Self {
+        self.extended = Some(extended);
+        self
+    }
+
     pub(crate) fn quirks(&self) -> ChannelQuirks {
         self.quirks
     }
@@ -189,10 +226,30 @@ impl SecureChannel {
     ///
     /// # Errors
     /// [`Error::Card`] when the response does not verify, [`Error::Channel`] and [`Error::Transport`]; the channel is then
-    /// closed, unless the command was too long.
+    /// closed, unless the command was too long. It is closed as well when the card refuses a command before the last of a chain.
     pub async fn transmit(&mut self, card: &mut impl CardPort, command: &CommandApdu) -> Result<ResponseApdu, Error> {
-        let protected = self.wrap(command)?;
-        match card.transmit(protected).await {
+        let mut chain = self.wrap_chain(command)?;
+        // There is always one.
+        let Some(last) = chain.pop() else { return Err(ChannelError::NotOutstanding.into()) };
+        for part in chain {
+            match card.transmit(part).await {
+                Ok(response) if response.sw().is_ok() && response.data().is_empty() => {}
+                Ok(response) => {
+                    self.state = State::Closed(ClosedBy::Chain);
+                    if response.sw().is_ok() {
+                        let (offset, expected, actual) = (0, "no data before the last command", response.data().len());
+                        let fault = CardFault::Length { what: "response in a chain", offset, expected, actual };
+                        return Err(Error::card(command.name(), fault));
+                    }
+                    return Ok(ResponseApdu::status(response.sw()));
+                }
+                Err(source) => {
+                    self.state = State::Closed(ClosedBy::Transport);
+                    return Err(Error::Transport { command: command.name(), source });
+                }
+            }
+        }
+        match card.transmit(last).await {
             Ok(response) => self.unwrap(response).map_err(|error| match error {
                 ChannelError::Response { fault } => Error::card(command.name(), CardFault::Protection(fault)),
                 error => error.into(),

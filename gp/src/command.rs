@@ -25,6 +25,10 @@ pub use toolkit::{AccessDomain, AccessRule, ToolkitParameters, UiccParameters};
 
 use crate::LifeCycle;
 
+/// The most data of DELETE, INSTALL and PUT KEY, in bytes: above 255 a secure channel makes a chain of commands of it (GPCS 2.3.1
+/// 11.1.5.1), as long as the card takes.
+const MAX_CHAIN: usize = 0xF000;
+
 /// SELECT by name (GPCS 2.3.1 11.9). No AID selects the issuer security domain of most cards.
 #[must_use]
 pub fn select(aid: Option<&Aid>) -> CommandApdu {

@@ -301,6 +301,9 @@ pub enum ClosedBy {
     /// The link to the card failed; command counters are lost.
     #[error("the link to the card failed")]
     Transport,
+    /// The card refused a command in front of the last of a chain: the MACs have lost count.
+    #[error("a chain of commands was broken off")]
+    Chain,
     /// The caller closed it, or selected something else.
     #[error("it was left")]
     Left,
@@ -376,6 +379,14 @@ pub fn explain(command: &str, sw: StatusWord) -> Option<&'static str> {
         ("INSTALL [for install and make selectable]" | "INSTALL [for install]", 0x6A88) => {
             "no such load file or module on the card"
         }
+        (
+            "INSTALL [for load]"
+            | "INSTALL [for install]"
+            | "INSTALL [for install and make selectable]"
+            | "DELETE"
+            | "PUT KEY",
+            0x6A86,
+        ) => "the card does not know P1 or P2; of data above 255 bytes, it does not chain commands, or not so many",
         ("DELETE", 0x6985) => "something on the card depends on it",
         ("DELETE", 0x6A88 | 0x6A82) => "there is nothing of this AID",
         ("PUT KEY", 0x6A80) => "the card does not accept the key data or a check value",

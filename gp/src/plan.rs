@@ -71,6 +71,8 @@ impl Line {
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     commands: Vec<PlannedCommand>,
+    /// Data of PUT KEY commands before the last of a chain.
+    chain: Vec<u8>,
     protocol: Option<(Protocol, SecurityLevel)>,
 }
 
@@ -149,7 +151,10 @@ impl Plan {
         let plain = command.as_ref();
         match plain.ins {
             Instruction::GET_STATUS => ResponseApdu::status(StatusWord::REFERENCED_DATA_NOT_FOUND),
-            Instruction::PUT_KEY => ResponseApdu::new(check_values(plain.data), StatusWord::OK),
+            Instruction::PUT_KEY if plain.p1 & 0x80 == 0 => {
+                let whole = [&self.chain, plain.data].concat();
+                ResponseApdu::new(check_values(&whole), StatusWord::OK)
+            }
             _ => ResponseApdu::status(StatusWord::OK),
         }
     }
@@ -171,6 +176,11 @@ fn check_values(data: &[u8]) -> Vec<u8> {
 impl CardPort for Plan {
     fn transmit(&mut self, command: CommandApdu) -> impl Future<Output = Result<ResponseApdu, TransportError>> + Send {
         let answer = self.answer(&command);
+        let plain = command.as_ref();
+        match plain.ins == Instruction::PUT_KEY && plain.p1 & 0x80 != 0 {
+            true => self.chain.extend_from_slice(plain.data),
+            false => self.chain.clear(),
+        }
         let protection = match self.protocol {
             Some((protocol, level)) if level.has_r_mac() && command.class().is_secure() => protocol.mac_len(),
             _ => 0,

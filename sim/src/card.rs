@@ -4,6 +4,7 @@ use cardwright_apdu::{Aid, CommandApdu, CommandApduRef, Instruction, ResponseApd
 
 use crate::application::{ApplicationSession, response};
 use crate::builder::JavaCardBuilder;
+use crate::chain::Chain;
 use crate::channel::SecureChannel;
 use crate::install::LoadProcess;
 use crate::memory::Memory;
@@ -57,6 +58,8 @@ pub(crate) struct Session {
     application: ApplicationSession,
     /// Certificates of the host, for SCP11.
     pub(crate) presented: Presented,
+    /// Commands of a chain before its last.
+    pub(crate) chain: Option<Chain>,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use cardwright_apdu::{CommandApdu, CommandApduRef, Instruction, StatusWord};
 
 use crate::application::{fci, response};
 use crate::card::{Answer, Executed, JavaCard, done};
+use crate::chain::Chained;
 use crate::channel::{Dek, Handshake, ProtocolHandshake, SecureChannel, Session};
 use crate::config::{C_MAC, SecureChannelProtocol};
 use crate::crypto::Aes;
@@ -21,6 +22,12 @@ const SCP03_COUNTER_MAX: u32 = 0xFF_FFFF;
 impl JavaCard {
     /// A command while the issuer security domain is selected (GPCS 10.2, E.1.6; Amd D 5.6).
     pub(crate) fn issuer_security_domain(&mut self, command: &CommandApduRef<'_>) -> Executed {
+        let whole = match self.chained(command) {
+            Chained::Alone => None,
+            Chained::Part(answer) => return Executed::bare(answer),
+            Chained::Whole(command) => Some(command),
+        };
+        let command = &whole.as_ref().map_or(*command, CommandApdu::as_ref);
         if command.ins != Instruction::LOAD {
             self.session.load = None;
         }

@@ -72,6 +72,7 @@ mod blank;
 mod builder;
 mod cap;
 mod card;
+mod chain;
 mod channel;
 mod config;
 mod cplc;

@@ -13,10 +13,6 @@ const MAX_NUMBER: u8 = 0x7F;
 impl JavaCard {
     pub(crate) fn put_key(&mut self, command: &CommandApdu, dek: &Dek) -> Answer {
         let (old_version, id, multiple) = (command.p1(), command.p2() & 0x7F, command.p2() & 0x80 != 0);
-        if old_version > MAX_NUMBER {
-            // Chained PUT KEY is not supported (GPCS 11.1.5.1).
-            return Err(StatusWord::INCORRECT_P1_P2);
-        }
         let (&version, mut data) = command.data().split_first().ok_or(StatusWord::WRONG_DATA)?;
         if !(1..=MAX_NUMBER).contains(&version) {
             return Err(StatusWord::WRONG_DATA);

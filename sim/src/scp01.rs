@@ -2,6 +2,7 @@
 
 use cardwright_apdu::{CommandApdu, CommandApduRef};
 
+use crate::chain::lc;
 use crate::crypto::{DES_BLOCK, TripleDes, same, unpad};
 use crate::scp02::plain;
 
@@ -69,9 +70,9 @@ impl Channel {
     pub(crate) fn unwrap(&mut self, command: &CommandApduRef<'_>) -> Option<CommandApdu> {
         let (data, mac) = command.data.split_at_checked(command.data.len().checked_sub(MAC)?)?;
         let data = if self.decrypt && !data.is_empty() { self.decipher(data)? } else { data.to_vec() };
-        let lc = u8::try_from(data.len() + MAC).ok()?;
         let cla = command.cla.0 & 0xF0 | 0x04;
-        let message = [&[cla, command.ins.0, command.p1, command.p2, lc], &data[..]].concat();
+        let header = [cla, command.ins.0, command.p1, command.p2];
+        let message = [&header, &lc(data.len() + MAC)?[..], &data].concat();
         let expected = self.mac.full_mac(self.icv(), &message);
         if !same(&expected, mac) {
             return None;

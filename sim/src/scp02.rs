@@ -2,6 +2,7 @@
 
 use cardwright_apdu::{Class, CommandApdu, CommandApduRef, ResponseApdu};
 
+use crate::chain::lc;
 use crate::crypto::{DES_BLOCK, TripleDes, encrypt_des, halves, retail_mac, same, unpad};
 
 /// Length of a C-MAC or R-MAC, in bytes.
@@ -151,9 +152,9 @@ impl Channel {
         // No logical channel; on the modified command the secure messaging bit, and Lc with the MAC. A command without data
         // has Lc 00 on the unmodified one, as in an R-MAC: E.4.4 does not say.
         let (secure, more) = if self.i & UNMODIFIED != 0 { (0x00, 0) } else { (0x04, MAC) };
-        let lc = u8::try_from(data.len() + more).ok()?;
         let cla = command.cla.0 & 0xF0 | secure;
-        let message = [&[cla, command.ins.0, command.p1, command.p2, lc], &data[..]].concat();
+        let header = [cla, command.ins.0, command.p1, command.p2];
+        let message = [&header, &lc(data.len() + more)?[..], &data].concat();
         let expected = retail_mac(&self.keys.mac, self.next_icv(), &message);
         if !same(&expected, mac) {
             return None;
@@ -217,8 +218,10 @@ impl Channel {
     /// (GPCS E.4.5).
     fn chain(&mut self, command: &CommandApdu, data: &[u8], sw: u16) {
         let plain = command.as_ref();
-        let header = [plain.cla.0 & 0xF0, plain.ins.0, plain.p1, plain.p2, plain.data.len() as u8];
-        let message = [&header, plain.data, &[data.len() as u8], data, &sw.to_be_bytes()].concat();
+        let header = [plain.cla.0 & 0xF0, plain.ins.0, plain.p1, plain.p2];
+        // No longer command comes here.
+        let lc = lc(plain.data.len()).unwrap_or_default();
+        let message = [&header, &lc[..], plain.data, &[data.len() as u8], data, &sw.to_be_bytes()].concat();
         self.r_icv = retail_mac(&self.rmac, self.r_icv, &message);
     }
 }

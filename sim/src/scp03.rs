@@ -2,6 +2,7 @@
 
 use cardwright_apdu::{CommandApdu, CommandApduRef, ResponseApdu};
 
+use crate::chain::lc;
 use crate::crypto::{AES_BLOCK, Aes, pad, same, unpad};
 use crate::scp02::plain;
 
@@ -126,9 +127,8 @@ impl Channel {
     pub(crate) fn unwrap(&mut self, command: &CommandApduRef<'_>) -> Option<CommandApdu> {
         let (data, mac) = command.data.split_at_checked(command.data.len().checked_sub(self.mac_length)?)?;
         let cla = command.cla.0 & 0xF0 | 0x04;
-        let lc = u8::try_from(command.data.len()).ok()?;
-        let header = [cla, command.ins.0, command.p1, command.p2, lc];
-        let expected = self.mac.cmac(&[&self.chaining, &header, data]);
+        let header = [cla, command.ins.0, command.p1, command.p2];
+        let expected = self.mac.cmac(&[&self.chaining, &header, &lc(command.data.len())?, data]);
         if !same(&expected[..self.mac_length], mac) {
             return None;
         }

@@ -9,6 +9,7 @@ use cardwright_keys::{KeyError, KeyValue, SessionKeys};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
+use super::chain::push_lc;
 use super::{Protocol, SecurityLevel, mac_class};
 use crate::error::ResponseFault;
 
@@ -165,9 +166,11 @@ impl Session {
     pub(super) fn wrap(&mut self, command: CommandApduRef<'_>, level: SecurityLevel) -> CommandApdu {
         if self.response_mac != ResponseMac::Off {
             // Lc is there also where there is no data (GPCS 2.3.1 E.4.5).
-            let header =
-                [mac_class(command.cla) & !0x04, command.ins.0, command.p1, command.p2, command.data.len() as u8];
-            self.stripped = [&header, command.data].concat();
+            self.stripped = Vec::with_capacity(command.data.len() + 7);
+            let class = mac_class(command.cla) & !0x04;
+            self.stripped.extend_from_slice(&[class, command.ins.0, command.p1, command.p2]);
+            push_lc(&mut self.stripped, command.data.len());
+            self.stripped.extend_from_slice(command.data);
         }
         let protected = match level.has_c_mac() {
             true => self.protect(command, level),
@@ -215,9 +218,9 @@ impl Session {
             0 => (mac_class(command.cla), MAC_LEN),
             _ => (mac_class(command.cla) & !0x04, 0),
         };
-        let mut data = Vec::with_capacity(command.data.len() + 13);
-        let lc = (command.data.len() + more) as u8;
-        data.extend_from_slice(&[class, command.ins.0, command.p1, command.p2, lc]);
+        let mut data = Vec::with_capacity(command.data.len() + 15);
+        data.extend_from_slice(&[class, command.ins.0, command.p1, command.p2]);
+        push_lc(&mut data, command.data.len() + more);
         data.extend_from_slice(command.data);
         pad(&mut data);
         self.chaining = match self.protocol {

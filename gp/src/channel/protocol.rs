@@ -66,8 +66,17 @@ impl Protocol {
     /// which there is at least one byte, or with the length byte of SCP01.
     #[must_use]
     pub fn max_data(self, level: SecurityLevel, limit: usize) -> usize {
+        self.longest_data(level, limit.min(255))
+    }
+
+    /// As [`Protocol::max_data`], with limits above 255 for chains and extended commands.
+    pub(super) fn longest_data(self, level: SecurityLevel, limit: usize) -> usize {
+        if self == Self::Scp01 && level.has_c_decryption() && limit > 256 + self.mac_len() {
+            // The length in front of the data is one byte (GPCS 2.3.1 D.3.4).
+            return 255;
+        }
         let block = if self.key_kind() == KeyKind::Aes { 16 } else { 8 };
-        let (limit, mac) = (limit.min(255), self.mac_len());
+        let mac = self.mac_len();
         match (level.has_c_decryption(), level.has_c_mac()) {
             (true, _) => (limit.saturating_sub(mac) / block * block).saturating_sub(1),
             (false, true) => limit.saturating_sub(mac),

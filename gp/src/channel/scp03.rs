@@ -12,6 +12,7 @@ use cardwright_keys::{KeyError, KeyValue, SessionKeys};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
+use super::chain::push_lc;
 use super::{Protocol, SecurityLevel, mac_class};
 use crate::error::ResponseFault;
 use crate::profile::{ChannelQuirks, CounterRule};
@@ -96,19 +97,21 @@ impl Session {
 
     fn protect(&mut self, command: CommandApduRef<'_>, encipher: bool) -> CommandApdu {
         // The MAC covers chaining value ‖ header ‖ data field (Amd D 6.2.4): laid out in one piece for one update.
-        const DATA: usize = 16 + 5;
-        let mut message = Vec::with_capacity(DATA + command.data.len() + 16 + self.mac_len);
+        let length = command.data.len();
+        let length = if encipher { (length + 1).next_multiple_of(16) } else { length };
+        let mut message = Vec::with_capacity(16 + 7 + length + self.mac_len);
         message.extend_from_slice(&self.chaining);
-        message.extend_from_slice(&[mac_class(command.cla), command.ins.0, command.p1, command.p2, 0]);
+        message.extend_from_slice(&[mac_class(command.cla), command.ins.0, command.p1, command.p2]);
+        push_lc(&mut message, length + self.mac_len);
+        let data = message.len();
         message.extend_from_slice(command.data);
         if encipher {
-            pad(&mut message, DATA);
+            pad(&mut message, data);
             let icv = self.enc.encrypt_block(&self.counter.to_be_bytes());
-            self.enc.cbc_encrypt(&icv, &mut message[DATA..]);
+            self.enc.cbc_encrypt(&icv, &mut message[data..]);
         }
-        message[DATA - 1] = (message.len() - DATA + self.mac_len) as u8;
         self.chaining = self.mac.mac(&[&message]);
-        message.drain(..DATA);
+        message.drain(..data);
         message.extend_from_slice(&self.chaining[..self.mac_len]);
         CommandApdu::new(command.cla.secured(), command.ins, command.p1, command.p2)
             .with_data(message)

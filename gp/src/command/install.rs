@@ -9,6 +9,8 @@ use crate::Privileges;
 use crate::error::Error;
 use crate::profile::PrivilegeWidth;
 
+use super::MAX_CHAIN;
+
 /// INSTALL [for load] (GPCS 2.3.1 11.5.2.3.1).
 #[derive(Clone, Debug)]
 pub struct InstallForLoad<'a> {
@@ -437,8 +439,8 @@ impl Body {
     }
 
     pub(super) fn into_command(self, instruction: Instruction) -> Result<CommandApdu, Error> {
-        if self.data.len() > 255 {
-            return Err(self.too_long(self.data.len(), 255));
+        if self.data.len() > MAX_CHAIN {
+            return Err(self.too_long(self.data.len(), MAX_CHAIN));
         }
         Ok(CommandApdu::new(Class::GP, instruction, self.p1, self.p2).with_data(self.data).with_ne(Ne::MAX_SHORT))
     }

@@ -6,6 +6,7 @@ use core::fmt;
 use cardwright_apdu::{Class, CommandApdu, Instruction, Ne, tlv};
 use cardwright_keys::{KeyCheckValue, KeyKind, WrappedKey};
 
+use super::MAX_CHAIN;
 use crate::error::{CardFault, Error};
 
 /// PUT KEY of consecutive symmetric keys (GPCS 2.3.1 11.8, Amd D 7.2).
@@ -58,8 +59,8 @@ impl PutKey {
 
 /// PUT KEY of consecutive keys of any kind (GPCS 2.3.1 11.8).
 ///
-/// Keys whose fields exceed one command, as RSA keys above 1024 bits do, go with STORE DATA:
-/// [`KeyGroups`](crate::KeyGroups).
+/// Keys whose fields exceed one command, as RSA keys above 1024 bits do, go in a chain of commands, or with STORE DATA
+/// ([`KeyGroups`](crate::KeyGroups)) to a card that takes none.
 #[derive(Clone, Debug)]
 pub struct PutKeyFields {
     /// Version of the key set to replace, or `None` to add one.
@@ -87,8 +88,13 @@ impl PutKeyFields {
         for key in &self.keys {
             key.push(&mut data);
         }
-        if data.len() > 255 {
-            return Err(Error::TooLong { command: Self::NAME, what: "data field", actual: data.len(), limit: 255 });
+        if data.len() > MAX_CHAIN {
+            return Err(Error::TooLong {
+                command: Self::NAME,
+                what: "data field",
+                actual: data.len(),
+                limit: MAX_CHAIN,
+            });
         }
         let p2 = self.first_kid & 0x7F | if self.keys.len() > 1 { 0x80 } else { 0 };
         Ok(CommandApdu::new(Class::GP, Instruction::PUT_KEY, self.replace.unwrap_or(0), p2)

@@ -64,8 +64,7 @@ pub(super) async fn load_blocks(
     max_command_data: Option<usize>,
     mut progress: impl FnMut(usize, usize) -> ControlFlow<()>,
 ) -> Result<ControlFlow<(), Vec<u8>>, Error> {
-    let limit = max_command_data.unwrap_or(255);
-    let blocks = load_file.blocks(channel.protocol().max_data(channel.level(), limit))?;
+    let blocks = load_file.blocks(channel.longest_data(max_command_data))?;
     let total = blocks.len();
     channel.call(card, begin).await?;
     let mut go_on = progress(0, total);
@@ -235,8 +234,7 @@ pub async fn store_data(
     data: &StoreData<'_>,
     max_command_data: Option<usize>,
 ) -> Result<Vec<u8>, Error> {
-    let limit = max_command_data.unwrap_or(255);
-    let commands = data.commands(channel.protocol().max_data(channel.level(), limit))?;
+    let commands = data.commands(channel.longest_data(max_command_data))?;
     if let Some(application) = application {
         channel.call(card, &command::install_for_personalization(application)).await?;
     }

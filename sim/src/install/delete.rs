@@ -8,10 +8,6 @@ use crate::card::{Answer, JavaCard};
 
 impl JavaCard {
     pub(crate) fn delete(&mut self, command: &CommandApdu) -> Answer {
-        if command.p1() & 0x80 != 0 {
-            // Chained DELETE is not supported (GPCS 11.1.5.1).
-            return Err(StatusWord::INCORRECT_P1_P2);
-        }
         let objects = Reader::new(command.data()).collect::<Result<Vec<_>, _>>();
         let objects = objects.map_err(|_| StatusWord::WRONG_DATA)?;
         match objects[..] {

@@ -87,7 +87,11 @@ fn wrong_key_data_change_nothing() {
     assert_eq!(host.sw("80D80101", &[&[1][..], &good[..19], &[0]].concat()), 0x6A80);
     assert_eq!(host.sw("80D80101", &[&[1][..], &good, &good].concat()), 0x6A80);
     assert_eq!(host.sw("80D80101", &[0x01]), 0x6A80);
-    assert_eq!(host.sw("80D88101", &changed(0)), 0x6A86);
+    // A chain is executed when its last command comes, and broken off by another one (GPCS 11.1.5.1).
+    assert_eq!(host.sw("80D88101", &changed(0)), 0x9000);
+    assert_eq!(host.sw("80D80102", &changed(0)), 0x6985);
+    assert_eq!(host.sw("80D88101", &[1]), 0x9000);
+    assert_eq!(host.sw("80D80101", &changed(0)[1..]), 0x6A80);
     // The second of two keys is not there: neither is replaced.
     assert_eq!(host.sw("80D80183", &[&[1][..], &good, &good].concat()), 0x6A88);
     assert_eq!(host.card.key_sets(), before);
