@@ -191,6 +191,15 @@ impl CpuKey {
         }
     }
 
+    /// The key as a TAC key: both halves count, whatever algorithm the record names. A card with the keys of the special manual's
+    /// script, whose TAC key has algorithm 01, was recorded so (2017).
+    pub(super) fn tac(&self, sm4: bool) -> Result<Cipher, StatusWord> {
+        match (self.cipher(sm4)?, self.value.first_chunk()) {
+            (Cipher::Des(_), Some(key)) => Ok(Cipher::TripleDes(*key)),
+            (cipher, _) => Ok(cipher),
+        }
+    }
+
     /// Whether this is the PIN; `FF` at the end of either counts for nothing.
     pub(super) fn is_pin(&self, given: &[u8]) -> bool {
         trimmed(&self.value) == trimmed(given)

@@ -134,7 +134,7 @@ impl CpuCard {
         let (cipher, version, algorithm) = (key.cipher(sm4)?, key.version(), key.algorithm());
         let twin = tac_identifier.checked_add(TWIN).filter(|_| matches!(cipher, Cipher::Sm4(_)));
         let tac = twin.and_then(|twin| directory.key(TAC, twin)).or_else(|| directory.key(TAC, tac_identifier));
-        let tac = tac.ok_or(StatusWord::KEY_INDEX_NOT_SUPPORTED)?.cipher(sm4)?;
+        let tac = tac.ok_or(StatusWord::KEY_INDEX_NOT_SUPPORTED)?.tac(sm4)?;
         let number = purse.number(kind.is_online(), self.memory.config.one_counter);
         match kind {
             _ if number == u16::MAX => return Err(StatusWord::CONDITIONS_NOT_SATISFIED),

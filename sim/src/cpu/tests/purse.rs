@@ -88,11 +88,11 @@ fn published_loads_of_a_purse() {
 
 #[test]
 fn published_load_with_single_des() {
-    // Keys of algorithm 01, which use the left half; balance 1A and number 0017 came before.
+    // Keys of algorithm 01: the load key is its left half, the TAC key both; balance 1A and number 0017 came before.
     let mut card = with_keys(
         CpuCard::builder(),
         "F0F002013F013F013F013F013F013F013F013F01",
-        "F0F0010034343434343434343434343434343434",
+        "F002000134343434343434343434343434343434",
     );
     let file = card.memory.directory_mut(1).unwrap().file_mut(2).unwrap();
     file.content = memory::Content::Purse(purse_memory(0x1A, 0x17));
