@@ -7,6 +7,9 @@ use crate::store::{Durable, Store, StoreError, Transaction};
 
 /// Events of one or more machines and messages to the outside: durable together, or none of them.
 ///
+/// Its records say of each entity whether something is open with it from now on ([`Machine::is_open`]), so that a program which
+/// starts again finds what it has to look at by [`Journal::open_entities`](crate::store::Journal::open_entities).
+///
 /// It is refused when any of its entities was written by another since it was read (compare and set on the number of the last
 /// record). Each call consumes it, so that nothing is left of a change of which one part was refused. States change when the store
 /// reports durability, not before.

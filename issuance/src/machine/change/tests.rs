@@ -7,7 +7,7 @@ use crate::journal::{Entry, Head, Record};
 use crate::machine::testing::kept;
 use crate::primitive::idempotency::{Request, RequestEvent};
 use crate::primitive::lease::{Lease, LeaseEvent, Token};
-use crate::primitive::outbox::{Message, MessageEvent};
+use crate::primitive::outbox::{Message, MessageEvent, Outbox};
 use crate::store::{Fault, Journal, MemoryFaults, MemoryStore};
 
 fn entity(name: &str) -> Entity {
@@ -113,6 +113,29 @@ fn there_is_no_message_without_a_change() {
     let mut number = load::<Lease>(&store, "number/1");
     let looked_at = Change::new().apply(&mut number, &[]).unwrap();
     assert_eq!(looked_at.post(&bss(), b"x").unwrap_err(), PostError::NothingChanged);
+}
+
+/// What a program that starts again has to look at: no more and no less.
+#[test]
+fn the_journal_tells_what_is_open() {
+    let mut store = MemoryStore::new();
+    let open = |store: &MemoryStore| -> Vec<String> {
+        store.open_entities("").unwrap().iter().map(ToString::to_string).collect()
+    };
+    let mut number = load::<Lease>(&store, "number/1");
+    let change = Change::new().apply(&mut number, &[reserved(1)]).unwrap().post(&bss(), b"reserved").unwrap();
+    let id = change.commit(&mut store, 1).unwrap().messages[0];
+    let message = format!("outbox/bss/{id}");
+    assert_eq!(open(&store), ["number/1", &message]);
+    let mut outbox = Outbox::open(&store).unwrap();
+    let _ = outbox.send(&mut store, id, 1, 10).unwrap();
+    assert_eq!(open(&store), ["number/1", &message]);
+    outbox.acknowledge(&mut store, id, 2).unwrap();
+    let released = LeaseEvent::Released { at_ms: 2, token: Token::new(1) };
+    let again = [released.clone(), reserved(2), LeaseEvent::Released { at_ms: 2, token: Token::new(2) }];
+    Change::new().apply(&mut number, &again).unwrap().commit(&mut store, 2).unwrap();
+    assert_eq!(open(&store), [""; 0]);
+    assert_eq!(Outbox::open(&store).unwrap().destinations().count(), 0);
 }
 
 #[test]

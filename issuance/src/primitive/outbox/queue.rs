@@ -57,10 +57,25 @@ pub struct Refusal {
 }
 
 impl Outbox {
-    /// An outbox that has read nothing yet.
+    /// An outbox that has read nothing yet, and follows a journal from its first record on.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An outbox with the messages that are open in a journal; the cost is linear in their number.
+    ///
+    /// # Errors
+    /// [`OutboxError`] names the record that does not add up.
+    pub fn open(journal: &(impl Journal + ?Sized)) -> Result<Self, OutboxError> {
+        // What is written between the two questions comes by again in what is followed.
+        let mut outbox = Self { seen: journal.head()?.seq, ..Self::default() };
+        for entity in journal.open_entities(PREFIX)? {
+            for record in journal.history(&entity)? {
+                outbox.take(&record)?;
+            }
+        }
+        Ok(outbox)
     }
 
     /// Takes in what was written since the last call.

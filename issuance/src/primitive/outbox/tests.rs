@@ -217,8 +217,7 @@ proptest! {
                     Ok(value) => Some(value),
                     Err(OutboxError::Store(StoreError::Crashed)) => {
                         store = store.reopen().unwrap();
-                        outbox = Outbox::new();
-                        outbox.follow(&store).unwrap();
+                        outbox = Outbox::open(&store).unwrap();
                         None
                     }
                     Err(_) => None,
@@ -293,10 +292,7 @@ proptest! {
                         prop_assert!(refused.is_err());
                     }
                 }
-                _ => {
-                    outbox = Outbox::new();
-                    outbox.follow(&store).unwrap();
-                }
+                _ => outbox = Outbox::open(&store).unwrap(),
             }
             for (to, receiver) in receivers.iter().enumerate() {
                 for (source, done) in &receiver.done {
