@@ -4,7 +4,7 @@ mod support;
 
 use cardwright::apdu::{CommandApdu, Ne, StatusWord, Transport, TransportError, TransportErrorKind};
 use cardwright::gp::SecurityLevel;
-use cardwright::issuance::remote::{ApplicationStatus, DeleteOrder, IssueError, Outcome, delete, record_use};
+use cardwright::issuance::remote::{ApplicationStatus, DeleteOrder, IssueError, Order, Outcome, delete, record_use};
 use cardwright::issuance::store::MemoryStore;
 use cardwright::keys::KeyRef;
 use cardwright_sim::{Fault, Faults, JavaCard, LogEntry, SecureChannelProtocol, SimReader};
@@ -309,4 +309,17 @@ fn a_reader_that_fails_at_255_bytes_gets_shorter_blocks_and_is_remembered() {
         assert!(is_complete(&drive(cardwright::issuance::remote::issue(order.clone()), &mut reader, &mut store)));
         assert_eq!(reader.reader.take_log().iter().filter(|entry| entry.command[..2] == [0x80, 0x50]).count(), 2);
     }
+}
+
+#[test]
+fn an_order_for_one_card_is_refused_by_another_before_anything_is_sent() {
+    let (first, _) = issue(&order(300), card(SCP03), &mut MemoryStore::new(), Faults::none());
+    let Ok(Outcome::Complete(report)) = first else { panic!("{first:?}") };
+    let bound = Order { card: Some(report.card.identity), ..order(300) };
+    let other = JavaCard::builder().protocol(SCP03).seed(8).build();
+    let (outcome, mut reader) = issue(&bound, other, &mut MemoryStore::new(), Faults::none());
+    assert!(matches!(outcome, Err(IssueError::OtherCard { .. })), "{outcome:?}");
+    assert!(reader.take_log().iter().all(|entry| matches!(entry.command[1], 0xA4 | 0xCA)));
+    let (outcome, _) = issue(&bound, card(SCP03), &mut MemoryStore::new(), Faults::none());
+    assert!(is_complete(&outcome), "{outcome:?}");
 }

@@ -184,6 +184,7 @@ fn order(options: &Options) -> Result<Order, Box<dyn Error>> {
         maintenance: KeyRef::new("application-maintenance"),
     };
     Ok(Order {
+        card: None,
         domain: None,
         level: options.level,
         challenge: ChallengePolicy::Require,

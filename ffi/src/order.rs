@@ -158,6 +158,7 @@ pub(crate) unsafe fn read(order: *const cw_order, issuing: bool) -> Result<Order
         }
     }
     Ok(Order {
+        card: None,
         domain: order.domain.get("domain")?,
         level: open::level(order.security_level)?,
         challenge: open::policy(order.challenge_policy)?,

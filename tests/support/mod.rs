@@ -86,6 +86,7 @@ pub fn order(cap_size: usize) -> Order {
         maintenance: KeyRef::new("application-maintenance"),
     };
     Order {
+        card: None,
         domain: None,
         level: SecurityLevel::C_DECRYPTION,
         challenge: ChallengePolicy::Require,

@@ -49,6 +49,7 @@ pub(crate) fn order() -> Order {
         maintenance: KeyRef::new("application-maintenance"),
     };
     Order {
+        card: None,
         domain: None,
         level: SecurityLevel::C_DECRYPTION,
         challenge: ChallengePolicy::Require,

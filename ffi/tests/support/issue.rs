@@ -121,6 +121,7 @@ fn from_rust(scp: u32) -> String {
     );
     let version = cap.package_version();
     let order = Order {
+        card: None,
         domain: None,
         level: SecurityLevel::C_DECRYPTION,
         challenge: ChallengePolicy::Require,

@@ -47,7 +47,7 @@ pub fn delete(order: DeleteOrder) -> Conversation<Result<Outcome<Report>, IssueE
 
 async fn run(port: &mut IssuancePort, order: &DeleteOrder) -> Result<Report, Stop> {
     let aid = order.aid;
-    let mut domain = Domain::meet(port, order.access.domain.as_ref(), &order.access.profile).await?;
+    let mut domain = Domain::meet_for(port, &order.access).await?;
     let mut job = Job::read(port, domain.facts.identity.application_entity(&aid)?).await?;
     let mut session = domain.open(port, &order.access).await?;
     let registry = domain.list(port, &mut session).await?;

@@ -54,6 +54,18 @@ impl Domain {
         })
     }
 
+    /// The same for an order, which may be for one card only.
+    pub(super) async fn meet_for(port: &mut IssuancePort, order: &Order) -> Result<Self, Stop> {
+        let domain = Self::meet(port, order.domain.as_ref(), &order.profile).await?;
+        match &order.card {
+            Some(expected) if *expected != domain.facts.identity => {
+                Err(IssueError::OtherCard { expected: expected.to_string(), actual: domain.facts.identity.to_string() }
+                    .into())
+            }
+            _ => Ok(domain),
+        }
+    }
+
     /// The longest command data field that the card takes and that was not seen to fail.
     pub(super) fn command_limit(&self) -> Option<usize> {
         let card = self.max_command_data;

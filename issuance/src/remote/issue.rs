@@ -33,7 +33,7 @@ pub fn issue(order: Order) -> Conversation<Result<Outcome<Report>, IssueError>> 
 }
 
 async fn run(port: &mut IssuancePort, order: &Order) -> Result<Report, Stop> {
-    let mut domain = Domain::meet(port, order.domain.as_ref(), &order.profile).await?;
+    let mut domain = Domain::meet_for(port, order).await?;
     release_or_stop(port, &mut domain.job, order).await?;
     let mut jobs = Vec::with_capacity(order.applications.len());
     for application in &order.applications {

@@ -4,9 +4,14 @@ use cardwright_gp::procedure::KeyCandidate;
 use cardwright_gp::{CardProfile, ChallengePolicy, LoadFile, SecurityLevel};
 use cardwright_keys::KeyRef;
 
+use crate::CardIdentity;
+
 /// What a card is to become.
 #[derive(Clone, Debug)]
 pub struct Order {
+    /// The card that it is for, where something of the order belongs to one card: a number, say. Another one is refused before
+    /// anything but what finds out which card it is.
+    pub card: Option<CardIdentity>,
     /// AID of the issuer security domain; without one the card's own choice, then those in common use.
     pub domain: Option<Aid>,
     /// Security level of the secure channels.
