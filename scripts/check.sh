@@ -72,6 +72,9 @@ if [ "$quick" = no ]; then
   scripts/check-cuts.sh "$here/target/release/examples/issue" "$folder"
   step "killed 200 times"
   CARDWRIGHT_KILLS=200 cargo test "${features[@]}" --locked --test killed_issuing
+  step "issuing in a storm, and sabotage that it has to find"
+  cargo build --release --example crash_storm --locked --quiet
+  scripts/check-storm.sh "$here/target/release/examples/crash_storm"
   step "installed C library"
   mkdir "$folder/installed"
   scripts/check-install.sh "$folder/installed"

@@ -37,6 +37,46 @@ pub(crate) enum Event {
     Other,
 }
 
+/// What the journal says last of a number that is handed out by lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NumberState {
+    /// Nobody's, or nobody's for a while.
+    Free,
+    /// Held, and not written.
+    Reserved,
+    /// It may be on a card.
+    Written,
+    /// It is on a card.
+    Committed,
+}
+
+/// Folds the records of one number: events 32 to 44 of the document.
+pub(crate) fn number_state<'a>(bodies: impl Iterator<Item = &'a [u8]>) -> Result<NumberState, Error> {
+    let mut state = NumberState::Free;
+    for body in bodies {
+        let mut decoder = Decoder::new(body);
+        state = match variant(&mut decoder)?.0 {
+            32 => NumberState::Reserved,
+            34 => NumberState::Written,
+            35 | 44 => NumberState::Committed,
+            36 => NumberState::Reserved,
+            38 | 43 => NumberState::Free,
+            // Time and authorities free what is reserved and nothing else.
+            39 | 40 if state == NumberState::Reserved => NumberState::Free,
+            // `resolution` is an array of mark, finding (0 happened, 1 did not, 2 spoilt) and a hash.
+            42 => {
+                decoder.skip()?;
+                decoder.array()?;
+                decoder.skip()?;
+                if decoder.u8()? == 1 { NumberState::Free } else { NumberState::Committed }
+            }
+            33 | 39..=41 => state,
+            _ => return Err(Error::message("an event that is none of a lease")),
+        };
+    }
+    Ok(state)
+}
+
 /// Every entity's events with the numbers of their records.
 pub(crate) type Events = BTreeMap<String, Vec<(u64, Event)>>;
 

@@ -26,7 +26,7 @@ use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::dice::world_seed;
-use crate::options::Options;
+use crate::options::{Jobs, Options};
 use crate::report::WorldReport;
 use crate::summary::Summary;
 
@@ -35,7 +35,7 @@ const CARDS_IN_A_WORLD: u64 = 5;
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let setting = issue::Setting::new();
+    let setting = Setting { issue: issue::Setting::new() };
     if let Some(seed) = options.replay {
         return replay(&options, &setting, seed);
     }
@@ -46,15 +46,15 @@ fn main() -> ExitCode {
 }
 
 /// Runs one world and prints every step.
-fn replay(options: &Options, setting: &issue::Setting, seed: u64) -> ExitCode {
-    let report = issue::run(setting, seed, CARDS_IN_A_WORLD as usize, options.sabotage, true);
+fn replay(options: &Options, setting: &Setting, seed: u64) -> ExitCode {
+    let report = run(options, setting, seed, true);
     // A closed pipe is no failure of the world.
     let _ = std::io::stdout().write_all(report.trace.as_bytes());
     if report.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Runs all worlds, on several threads; what comes of them is added up in the order of the worlds.
-fn storm(options: &Options, setting: &issue::Setting) -> Summary {
+fn storm(options: &Options, setting: &Setting) -> Summary {
     let worlds = options.cards.div_ceil(CARDS_IN_A_WORLD);
     let threads = options.threads.map_or_else(|| thread::available_parallelism().map_or(1, usize::from), usize::from);
     let bar = ProgressBar::new(worlds * CARDS_IN_A_WORLD).with_style(
@@ -72,7 +72,7 @@ fn storm(options: &Options, setting: &issue::Setting) -> Summary {
                     if index >= worlds || is_found.load(Ordering::Relaxed) {
                         break;
                     }
-                    let report = run(options, setting, world_seed(options.seed, index));
+                    let report = run(options, setting, world_seed(options.seed, index), false);
                     bar.inc(CARDS_IN_A_WORLD);
                     // One is enough of what has to be found.
                     if options.sabotage.is_some() && !report.violations.is_empty() {
@@ -87,6 +87,15 @@ fn storm(options: &Options, setting: &issue::Setting) -> Summary {
     summary.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn run(options: &Options, setting: &issue::Setting, seed: u64) -> WorldReport {
-    issue::run(setting, seed, CARDS_IN_A_WORLD as usize, options.sabotage, false)
+/// What the worlds of each job share.
+struct Setting {
+    issue: issue::Setting,
+}
+
+/// Runs one world; of all jobs, the seed tells which.
+fn run(options: &Options, setting: &Setting, seed: u64, traced: bool) -> WorldReport {
+    let cards = CARDS_IN_A_WORLD as usize;
+    match options.job {
+        Jobs::Issue | Jobs::All => issue::run(&setting.issue, seed, cards, options.sabotage, traced),
+    }
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use sha2::{Digest, Sha256};
 
-use crate::options::Options;
+use crate::options::{Jobs, Options};
 use crate::report::{Totals, WorldReport};
 use crate::weather::Hazard;
 
@@ -70,11 +71,15 @@ impl Summary {
 
     fn violations_in_words(&self, text: &mut String) {
         if let Some((seed, _)) = self.violations.values().next() {
+            let job = match self.options.job {
+                Jobs::All => String::new(),
+                job => job.to_possible_value().map_or(String::new(), |name| format!(" --job {}", name.get_name())),
+            };
             let sabotage = self.options.sabotage.map_or(String::new(), |sabotage| {
-                let name = clap::ValueEnum::to_possible_value(&sabotage);
+                let name = sabotage.to_possible_value();
                 name.map_or(String::new(), |name| format!(" --sabotage {}", name.get_name()))
             });
-            let _ = writeln!(text, "VIOLATIONS; to see every step of the first: --replay {seed:016x}{sabotage}");
+            let _ = writeln!(text, "VIOLATIONS; to see every step of the first: --replay {seed:016x}{job}{sabotage}");
         }
         for (index, (seed, violations)) in self.violations.iter().take(MAX_PRINTED) {
             let cards = index * crate::CARDS_IN_A_WORLD;

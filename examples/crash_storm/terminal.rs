@@ -3,6 +3,7 @@
 use cardwright::apdu::{Transport, TransportError, TransportErrorKind};
 
 use crate::chance::Chance;
+use crate::dice::Dice;
 use crate::weather::Hazard;
 
 /// A software card, as a reader sees it.
@@ -13,8 +14,8 @@ pub(crate) trait Chip {
     fn note(&mut self, command: &[u8], response: &[u8], last_seq: u64);
     /// Notes that nobody heard of the last command's success. `false` when it was none, and nobody is to be misled.
     fn deny(&mut self) -> bool;
-    /// Whether a lying reader may say 9000 to this command without carrying it: a write whose effect can be asked for.
-    fn may_be_forged(command: &[u8]) -> bool;
+    /// What a lying reader says to a command that it does not carry: success of a write whose effect can be asked for.
+    fn forge(command: &[u8], dice: &mut Dice) -> Option<Vec<u8>>;
 }
 
 /// A reader with at most one card in it.
@@ -136,12 +137,15 @@ impl<C: Chip + Send> Transport for Edge<'_, C> {
         if self.chance.strikes(Hazard::Undelivered) {
             return Err(TransportError::unknown(Timeout));
         }
-        if C::may_be_forged(command) && self.chance.strikes(Hazard::FalseStatus) {
-            *response = vec![0x90, 0x00];
+        let forged = C::forge(command, &mut self.chance.dice);
+        if let Some(forged) = &forged
+            && self.chance.strikes(Hazard::FalseStatus)
+        {
+            response.clone_from(forged);
             return Ok(());
         }
         *response = self.execute(card, command);
-        if C::may_be_forged(command) && self.chance.strikes(Hazard::FalseDenial) && self.cards.cards[card].deny() {
+        if forged.is_some() && self.chance.strikes(Hazard::FalseDenial) && self.cards.cards[card].deny() {
             *response = vec![0x6A, 0x80];
         }
         if self.chance.strikes(Hazard::TornAfter) {

@@ -7,12 +7,13 @@
 use std::fmt;
 
 use cardwright::apdu::{ProcedureError, Progress, ResponseApdu, Transport, TransportError};
-use cardwright::issuance::journal::Entry;
+use cardwright::issuance::journal::{Entity, Entry};
 use cardwright::issuance::{Answer, Ask, Conversation};
 use cardwright::keys::{KeyError, KeyService, SoftwareKeys};
 use cardwright::relay::{Body, SessionId, Terminal as RelayTerminal};
 
 use crate::chance::Chance;
+use crate::dice::Dice;
 use crate::disk::Disk;
 use crate::journal_reader::{Event, event};
 use crate::meddler::Meddler;
@@ -35,10 +36,59 @@ pub(crate) trait Job {
     type Card: Chip + Send;
     type Ended;
 
-    /// The conversation that a server has with whatever card it finds.
-    fn begin(&mut self, person: Person, chance: &mut Chance) -> Conversation<Self::Ended>;
-    /// What came of it.
-    fn judge(&mut self, ended: &Self::Ended) -> Verdict;
+    /// The first conversation that a server has with whatever card it finds.
+    fn begin(&mut self, at: &mut Moment<'_>) -> Talk<Self::Ended>;
+    /// What follows from what came of one.
+    fn go_on(&mut self, ended: Self::Ended, at: &mut Moment<'_>) -> Next<Self::Ended>;
+
+    /// What happens outside between two answers; says what is wrong at this moment.
+    fn tick(&mut self, _cards: &[Self::Card], _chance: &mut Chance) -> Option<String> {
+        None
+    }
+}
+
+/// When a server decides something.
+pub(crate) struct Moment<'a> {
+    pub(crate) person: Person,
+    /// The server's clock.
+    pub(crate) clock_ms: u64,
+    pub(crate) dice: &'a mut Dice,
+}
+
+/// What a server does next in a session.
+pub(crate) enum Next<E> {
+    /// Another conversation. With a fence, nothing of it is written after another has written of this entity.
+    Talk(Talk<E>, Option<(Entity, u64)>),
+    /// The session is over.
+    End(Verdict),
+}
+
+type Answered<E> = Result<Progress<Ask, E>, ProcedureError>;
+
+/// A conversation, whatever its result is called.
+pub(crate) struct Talk<E>(Box<dyn FnMut(Option<Answer>) -> Answered<E>>);
+
+impl<E> Talk<E> {
+    pub(crate) fn new<T: 'static>(mut conversation: Conversation<T>, end: impl Fn(T) -> E + 'static) -> Self {
+        Self(Box::new(move |answer| {
+            let progress = match answer {
+                None => conversation.start(),
+                Some(answer) => conversation.answer(answer),
+            };
+            Ok(match progress? {
+                Progress::Ask(ask) => Progress::Ask(ask),
+                Progress::Done(result) => Progress::Done(end(result)),
+            })
+        }))
+    }
+
+    fn start(&mut self) -> Answered<E> {
+        (self.0)(None)
+    }
+
+    fn answer(&mut self, answer: Answer) -> Answered<E> {
+        (self.0)(Some(answer))
+    }
 }
 
 /// What a person has decided before a card is presented.
@@ -67,7 +117,9 @@ struct Session<J: Job> {
     terminal: usize,
     /// Which of the cards that were put into the terminal it began with: a reader tells when that one was taken out.
     insertion: u64,
-    conversation: Conversation<J::Ended>,
+    person: Person,
+    talk: Talk<J::Ended>,
+    fence: Option<(Entity, u64)>,
     ask: Option<Ask>,
     /// The way to a terminal at the far end of the network; without one the card is in a reader of the server.
     line: Option<Line>,
@@ -173,9 +225,16 @@ impl<J: Job> World<J> {
         self.violations.push(what);
     }
 
+    fn tick(&mut self) {
+        self.chance.tick();
+        if let Some(violation) = self.job.tick(&self.cards.cards, &mut self.chance) {
+            self.violation(violation);
+        }
+    }
+
     /// One step of the storm; `false` when all cards have been through it.
     fn storm(&mut self) -> bool {
-        self.chance.tick();
+        self.tick();
         self.repair();
         self.disturb();
         if !self.network.is_empty() && self.chance.dice.below(2) == 0 {
@@ -294,38 +353,47 @@ impl<J: Job> World<J> {
             id[8..].copy_from_slice(&number.to_be_bytes());
             Line::new(SessionId(id))
         });
-        let mut conversation = self.job.begin(person, &mut self.chance);
+        let clock_ms = self.wall_clock(server);
+        let mut talk = self.job.begin(&mut Moment { person, clock_ms, dice: &mut self.chance.dice });
         self.chance.trace(format_args!("session {number}: server {server} at terminal {terminal}, {person:?}"));
-        let progress = conversation.start();
+        let progress = talk.start();
         let meddler = Meddler::new(self.sabotage);
         let insertion = self.cards.terminals[terminal].insertions;
-        let session = Session { number, server, terminal, insertion, conversation, ask: None, line, meddler };
+        let session =
+            Session { number, server, terminal, insertion, person, talk, fence: None, ask: None, line, meddler };
         self.sessions.push(session);
         self.go_on(self.sessions.len() - 1, progress);
     }
 
-    /// Takes the machine's next question, or its end.
-    fn go_on(
-        &mut self,
-        at: usize,
-        progress: Result<Progress<Ask, J::Ended>, ProcedureError>,
-    ) -> Option<(usize, Verdict)> {
-        match progress {
-            Ok(Progress::Ask(ask)) => {
-                self.sessions[at].ask = Some(ask);
-                None
-            }
-            Ok(Progress::Done(ended)) => {
-                let session = self.sessions.swap_remove(at);
-                let verdict = self.job.judge(&ended);
-                self.chance.trace(format_args!("session {}: {verdict:?}", session.number));
-                self.put_away(session.terminal, &verdict);
-                Some((session.terminal, verdict))
-            }
-            Err(error) => {
-                let session = self.sessions.swap_remove(at);
-                self.violation(format!("session {}: {error}", session.number));
-                None
+    /// Takes the machine's next question, or begins what follows from its end.
+    fn go_on(&mut self, at: usize, mut progress: Answered<J::Ended>) -> Option<(usize, Verdict)> {
+        loop {
+            let ended = match progress {
+                Ok(Progress::Ask(ask)) => {
+                    self.sessions[at].ask = Some(ask);
+                    return None;
+                }
+                Ok(Progress::Done(ended)) => ended,
+                Err(error) => {
+                    let session = self.sessions.swap_remove(at);
+                    self.violation(format!("session {}: {error}", session.number));
+                    return None;
+                }
+            };
+            let clock_ms = self.wall_clock(self.sessions[at].server);
+            let person = self.sessions[at].person;
+            match self.job.go_on(ended, &mut Moment { person, clock_ms, dice: &mut self.chance.dice }) {
+                Next::Talk(talk, fence) => {
+                    let session = &mut self.sessions[at];
+                    (session.talk, session.fence) = (talk, fence);
+                    progress = session.talk.start();
+                }
+                Next::End(verdict) => {
+                    let session = self.sessions.swap_remove(at);
+                    self.chance.trace(format_args!("session {}: {verdict:?}", session.number));
+                    self.put_away(session.terminal, &verdict);
+                    return Some((session.terminal, verdict));
+                }
             }
         }
     }
@@ -366,7 +434,7 @@ impl<J: Job> World<J> {
             self.kill(server);
             return None;
         }
-        let progress = self.sessions[at].conversation.answer(answer);
+        let progress = self.sessions[at].talk.answer(answer);
         self.go_on(at, progress)
     }
 
@@ -415,7 +483,13 @@ impl<J: Job> World<J> {
                 self.keys.answer(&request)
             }),
             Ask::History(entity) => Answer::History(self.disk.history(&entity)),
-            Ask::Commit(transaction) => {
+            Ask::Commit(mut transaction) => {
+                transaction.expect.extend(self.sessions[at].fence.clone());
+                if self.sabotage == Some(Sabotage::NoFencing) {
+                    let is_lease =
+                        |entity: &Entity| ["number/", "purse/"].iter().any(|kind| entity.as_str().starts_with(kind));
+                    transaction.expect.retain(|(entity, _)| !is_lease(entity));
+                }
                 let last_seq = self.disk.last_seq();
                 match self.sessions[at].meddler.keep_back(transaction, last_seq) {
                     Ok(durable) => Answer::Committed(Ok(durable)),
@@ -480,7 +554,7 @@ impl<J: Job> World<J> {
                 None
             }
             None => {
-                let progress = self.sessions[at].conversation.answer(line_lost(reset));
+                let progress = self.sessions[at].talk.answer(line_lost(reset));
                 self.go_on(at, progress)
             }
         }
@@ -507,7 +581,7 @@ impl<J: Job> World<J> {
             self.chance.trace(format_args!("session {number}:   {}", Words(response)));
         }
         self.write_late(at);
-        let progress = self.sessions[at].conversation.answer(answer);
+        let progress = self.sessions[at].talk.answer(answer);
         self.go_on(at, progress)
     }
 
@@ -519,16 +593,16 @@ impl<J: Job> World<J> {
         // What is still on the network may arrive after its session has ended.
         self.sessions.clear();
         while !self.network.is_empty() {
-            self.chance.tick();
+            self.tick();
             self.deliver();
         }
         if !self.disk.is_down() {
             self.disk.power_cut(&mut self.chance);
         }
         self.restart_disk();
-        self.servers
-            .iter_mut()
-            .for_each(|server| *server = Server { clock_offset_ms: server.clock_offset_ms, ..Server::default() });
+        // Whatever waited for a time, by whatever clock, has waited long enough.
+        self.chance.now_ms += 30 * 24 * 3_600_000;
+        self.servers.iter_mut().for_each(|server| *server = Server::default());
         for terminal in 0..self.cards.terminals.len() {
             self.cards.terminals[terminal].is_gone = false;
             self.cards.pull(terminal);
@@ -545,13 +619,14 @@ impl<J: Job> World<J> {
             let Some(place) = self.cards.at_hand.iter().position(|other| *other == card) else { break };
             let terminal = self.chance.dice.below(self.cards.terminals.len());
             self.cards.insert(terminal, place);
+            self.chance.now_ms += 3_600_000;
             self.chance.trace(format_args!("terminal {terminal}: card {card} put in"));
             self.begin(terminal, person);
             let mut verdict = None;
             let mut questions = 0;
             while verdict.is_none() && !self.sessions.is_empty() && questions < MAX_CALM_QUESTIONS {
                 questions += 1;
-                self.chance.tick();
+                self.tick();
                 verdict = self.answer(0);
             }
             self.cards.pull(terminal);

@@ -108,7 +108,7 @@ impl Chip for Card {
     }
 
     /// The maintenance key is left out: nothing on the card shows it, so no host finds that lie.
-    fn may_be_forged(command: &[u8]) -> bool {
-        Act::of(command).is_some_and(|act| act != Act::MaintenanceKey)
+    fn forge(command: &[u8], _dice: &mut Dice) -> Option<Vec<u8>> {
+        Act::of(command).filter(|act| *act != Act::MaintenanceKey).map(|_| vec![0x90, 0x00])
     }
 }

@@ -15,14 +15,14 @@ use sha2::{Digest, Sha256};
 
 use super::card::{Act, Card};
 use super::{DOMAIN_AES, DOMAIN_DES, MAINTENANCE, MASTER, order};
-use crate::journal_reader::{Event, Events, Said, read};
+use crate::journal_reader::{Event, Events, NumberState, Said, number_state, read};
 use crate::world::Standing;
 
 /// Steps of the application and of the card, by the act that shows them.
 const ACTS: [Act; 5] = [Act::Load, Act::Install, Act::MaintenanceKey, Act::MasterKey, Act::DomainKeys];
 
 /// Everything that is not as it has to be.
-pub(crate) fn check(cards: &[Card], standings: &[Standing], records: &[Record]) -> Vec<String> {
+pub(crate) fn check(cards: &[Card], standings: &[Standing], numbers: u16, records: &[Record]) -> Vec<String> {
     let events = match read(records, "card/") {
         Ok(events) => events,
         Err(error) => return vec![error],
@@ -34,6 +34,36 @@ pub(crate) fn check(cards: &[Card], standings: &[Standing], records: &[Record]) 
         found.extend(check.found.into_iter().map(|what| format!("card {number}: {what}")));
     }
     found.extend(strangers(cards, &events));
+    found.extend((1..=numbers).flat_map(|number| check_number(number, cards, standings, records)));
+    found
+}
+
+/// A number is on one card at most; the journal says that it is where it is, and never that it is free; and it is not held for
+/// ever by a card that does not have it.
+fn check_number(number: u16, cards: &[Card], standings: &[Standing], records: &[Record]) -> Vec<String> {
+    let name = format!("number/{number:04}");
+    let bodies = records.iter().filter(|record| record.entity.as_str() == name).map(|record| &record.body[..]);
+    let state = match number_state(bodies) {
+        Ok(state) => state,
+        Err(error) => return vec![format!("{name}: {error}")],
+    };
+    let serial =
+        |card: &Card| card.chip.pboc_application(&order::instance()).map(|application| application.serial_number());
+    let is_on = |card: &Card| serial(card).is_some_and(|serial| serial[8..] == number.to_be_bytes());
+    let holders: Vec<usize> = (0..cards.len()).filter(|card| is_on(&cards[*card])).collect();
+    let mut found = Vec::new();
+    if holders.len() > 1 {
+        found.push(format!("{name} was issued to the cards {holders:?}"));
+    }
+    let all_finished = standings.iter().all(|standing| *standing == Standing::Finished);
+    let is_right = match (state, holders.is_empty()) {
+        (NumberState::Free | NumberState::Reserved, is_nowhere) => is_nowhere,
+        (NumberState::Committed, is_nowhere) => !is_nowhere,
+        (NumberState::Written, _) => !all_finished,
+    };
+    if !is_right {
+        found.push(format!("{name}: the journal ends with {state:?}, and it is on the cards {holders:?}"));
+    }
     found
 }
 
@@ -148,6 +178,8 @@ impl Check<'_> {
             }
             let is_true = match last {
                 Some(Said::Succeeded) => holds,
+                // A reader that denied what it had carried: what the card was asked then says so, or a person has to look.
+                Some(Said::Failed) if self.was_denied(act) => !holds || self.standing == Standing::Quarantined,
                 None | Some(Said::NotDone | Said::Failed) => !holds,
                 Some(Said::Begun { .. } | Said::Lost | Said::Quarantined | Said::Released) => true,
             };
@@ -211,6 +243,11 @@ impl Check<'_> {
                 self.violation(format!("{act:?}: the card holds a key that is not in the journal"));
             }
         }
+    }
+
+    /// Whether a reader said that the card had refused what it had done.
+    fn was_denied(&self, act: Act) -> bool {
+        self.card.ledger.iter().any(|executed| executed.act == act && executed.is_denied)
     }
 
     /// Whether the card has what an act gives it.

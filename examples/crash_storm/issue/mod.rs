@@ -2,18 +2,19 @@
 
 mod card;
 mod check;
+mod numbers;
 mod order;
 
 use cardwright::gp::SecurityLevel;
-use cardwright::issuance::Conversation;
 use cardwright::issuance::remote::{self, IssueError, Order, Outcome, Report};
 use cardwright::keys::SoftwareKeys;
 
 use self::card::Card;
+use self::numbers::{Refusal, Shelf, Ticket};
 use crate::chance::Chance;
 use crate::report::{self, WorldReport};
 use crate::sabotage::Sabotage;
-use crate::world::{Job, Person, Verdict, World};
+use crate::world::{Job, Moment, Next, Person, Talk, Verdict, World};
 
 const DOMAIN_AES: [u8; 16] = 0x0001_0203_0405_0607_0809_0A0B_0C0D_0E0F_u128.to_be_bytes();
 const DOMAIN_DES: [u8; 16] = 0xA1A2_A3A4_A1A2_A3A4_A1A2_A3A4_A1A2_A3A4_u128.to_be_bytes();
@@ -34,44 +35,88 @@ impl Setting {
 
 struct Issuing {
     order: Order,
+    numbers: u16,
+}
+
+/// What came of one conversation of a session.
+enum Stage {
+    Took(Result<Ticket, Refusal>),
+    Issued(Ticket, Box<Result<Outcome<Report>, IssueError>>),
+    Committed(Result<(), Refusal>, bool),
 }
 
 impl Job for Issuing {
     type Card = Card;
-    type Ended = Result<Outcome<Report>, IssueError>;
+    type Ended = Stage;
 
-    fn begin(&mut self, person: Person, chance: &mut Chance) -> Conversation<Self::Ended> {
-        let level = if chance.dice.below(4) == 0 { SecurityLevel::C_MAC } else { SecurityLevel::C_DECRYPTION };
-        let mut order = Order { level, ..self.order.clone() };
-        order.override_lockout = person.overrides;
-        order.release_quarantine = person.releases;
-        remote::issue(order)
+    fn begin(&mut self, at: &mut Moment<'_>) -> Talk<Stage> {
+        let start = at.dice.below(self.numbers.into()) as u16;
+        let shelf = Shelf { size: self.numbers, start, now_ms: at.clock_ms };
+        Talk::new(numbers::take(shelf), Stage::Took)
     }
 
-    fn judge(&mut self, ended: &Self::Ended) -> Verdict {
+    fn go_on(&mut self, ended: Stage, at: &mut Moment<'_>) -> Next<Stage> {
         match ended {
-            Ok(Outcome::Complete(report)) => Verdict::Finished { changed: report.changed },
-            Ok(Outcome::Quarantined { step, reason }) => {
-                Verdict::NeedsPerson(format!("{step}: {reason}"), Person { releases: true, overrides: false })
+            Stage::Took(Ok(ticket)) => {
+                let fence = (ticket.number.entity(), ticket.last_seq);
+                let conversation = remote::issue(self.order(&ticket, at));
+                let talk = Talk::new(conversation, move |issued| Stage::Issued(ticket.clone(), Box::new(issued)));
+                Next::Talk(talk, Some(fence))
             }
-            Err(error @ IssueError::LockedOut { .. }) => {
-                Verdict::NeedsPerson(error.to_string(), Person { overrides: true, releases: false })
+            Stage::Issued(ticket, issued) => match *issued {
+                Ok(Outcome::Complete(report)) => {
+                    let changed = report.changed;
+                    let commit = numbers::commit(ticket, at.clock_ms);
+                    Next::Talk(Talk::new(commit, move |committed| Stage::Committed(committed, changed)), None)
+                }
+                other => Next::End(verdict(&other)),
+            },
+            Stage::Committed(Ok(()), changed) => Next::End(Verdict::Finished { changed }),
+            Stage::Took(Err(refusal)) | Stage::Committed(Err(refusal), _) => {
+                Next::End(Verdict::Again(refusal.to_string()))
             }
-            Ok(outcome) => Verdict::Again(format!("{outcome:?}")),
-            Err(error) => Verdict::Again(error.to_string()),
         }
+    }
+}
+
+impl Issuing {
+    fn order(&self, ticket: &Ticket, at: &mut Moment<'_>) -> Order {
+        let level = if at.dice.below(4) == 0 { SecurityLevel::C_MAC } else { SecurityLevel::C_DECRYPTION };
+        let mut order = Order { level, ..self.order.clone() };
+        order.card = Some(ticket.card.clone());
+        order.override_lockout = at.person.overrides;
+        order.release_quarantine = at.person.releases;
+        for application in &mut order.applications {
+            application.parameters = ticket.number.serial().to_vec();
+        }
+        order
+    }
+}
+
+fn verdict(issued: &Result<Outcome<Report>, IssueError>) -> Verdict {
+    match issued {
+        Ok(Outcome::Quarantined { step, reason }) => {
+            Verdict::NeedsPerson(format!("{step}: {reason}"), Person { releases: true, overrides: false })
+        }
+        Err(error @ IssueError::LockedOut { .. }) => {
+            Verdict::NeedsPerson(error.to_string(), Person { overrides: true, releases: false })
+        }
+        Ok(outcome) => Verdict::Again(format!("{outcome:?}")),
+        Err(error) => Verdict::Again(error.to_string()),
     }
 }
 
 /// Runs the world of a seed.
 pub(crate) fn run(setting: &Setting, seed: u64, cards: usize, sabotage: Option<Sabotage>, traced: bool) -> WorldReport {
     let mut chance = Chance::new(seed, traced);
+    // Fewer than could be wanted at once: one that is lost is missed.
+    let numbers = cards as u16 + 1;
     let cards = (0..cards as u64).map(|number| Card::draw(number + 1, &mut chance.dice)).collect();
-    let job = Issuing { order: setting.order.clone() };
+    let job = Issuing { order: setting.order.clone(), numbers };
     let mut world = World::new(job, cards, setting.keys.clone(), chance, sabotage);
     world.run();
     let records = world.disk.records();
-    let found = check::check(&world.cards.cards, &world.standings, &records);
+    let found = check::check(&world.cards.cards, &world.standings, numbers, &records);
     found.into_iter().for_each(|violation| world.violation(violation));
     let commands = world.cards.cards.iter().map(|card| card.chip.executed()).sum();
     report::of(world, seed, commands, &records)
