@@ -1,0 +1,24 @@
+//! Issues one CPU card of the PBOC kind with an issue script: the one of the FMCOS 2.0 manual, one of your own, or an operator's
+//! ready-made commands. It keeps a record with which an interrupted run is finished by the next.
+
+mod card;
+mod options;
+mod order;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::options::Options;
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    match run::run(&options) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("cpu_card: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

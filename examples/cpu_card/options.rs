@@ -1,0 +1,126 @@
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+
+/// Issues one CPU card, a software card or one in a reader, with the script and the published keys of the FMCOS 2.0 manual.
+///
+/// The software card keeps its memory in one file, the record of every step lies in another: run the same command again, and the
+/// card is finished from wherever it was, after --cut, after Ctrl-C, after a crash.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cpu_card",
+    version,
+    after_help = "Exit status: 0 the card is complete; 1 an error; 2 wrong usage; 3 the card was torn out, run again; \
+                  4 a step needs a person."
+)]
+pub(crate) struct Options {
+    /// Issue script (TOML); by default the one of the manual, chapter 2 of its special part.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) script: Option<PathBuf>,
+
+    /// An operator's ready-made commands, a line each: COMMAND | STATUS WORDS | SECRET BYTES.
+    #[arg(long, value_name = "FILE", conflicts_with = "script")]
+    pub(crate) lines: Option<PathBuf>,
+
+    /// Profiles of your own (TOML), beside those that are built in.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) profiles: Option<PathBuf>,
+
+    /// The card's profile; without, the one that the table of card types gives for its answer to reset, else fmcos-2.0.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+
+    /// Table of card types of your own (TOML), looked at before the one that is built in.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) card_types: Option<PathBuf>,
+
+    /// Keys beside those of the manual, a line each: NAME KIND KEY CHECK-VALUE.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keys: Option<PathBuf>,
+
+    /// A value that differs from card to card, as NAME=HEXADECIMAL: public and holder in the script of the manual.
+    #[arg(long = "value", value_name = "NAME=HEX", value_parser = value)]
+    pub(crate) values: Vec<(String, Vec<u8>)>,
+
+    /// Memory of the software card; made when it is not there. By default beside the journal.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) card: Option<PathBuf>,
+
+    /// A card in the PC/SC reader with this name, or a part of it, in place of the software card.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["card", "cut"])]
+    pub(crate) reader: Option<String>,
+
+    /// The card's number, for a card that does not tell it itself.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) number: Option<String>,
+
+    /// The record of every step; made when it is not there.
+    #[arg(long, value_name = "FILE", default_value = "cpu_card.journal")]
+    pub(crate) journal: PathBuf,
+
+    /// Shows every command in words, without its data.
+    #[arg(long)]
+    pub(crate) trace: bool,
+
+    /// Writes every exchange, bytes and all, to a trace file (JSON lines). Keys that the script sends in plain are in it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
+
+    /// Makes the run, and a new card, the same each time. For tests.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) seed: Option<u64>,
+
+    /// Tears the card out before command N is executed.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) cut: Option<u64>,
+
+    /// With --cut: command N is executed, and its answer lost.
+    #[arg(long, requires = "cut")]
+    pub(crate) executed: bool,
+
+    /// Tries steps again that wait for a person.
+    #[arg(long)]
+    pub(crate) release_quarantine: bool,
+}
+
+impl Options {
+    /// Folders are refused, and files that would be written over one another.
+    pub(crate) fn check_paths(&self) -> Result<(), String> {
+        let card = self.card_path();
+        let written = [("--journal", Some(&self.journal)), ("--card", Some(&card)), ("--record", self.record.as_ref())];
+        let read = [
+            ("--script", self.script.as_ref()),
+            ("--lines", self.lines.as_ref()),
+            ("--profiles", self.profiles.as_ref()),
+            ("--card-types", self.card_types.as_ref()),
+            ("--keys", self.keys.as_ref()),
+        ];
+        let named: Vec<_> = written.into_iter().chain(read).filter_map(|(name, path)| Some((name, path?))).collect();
+        for (i, (option, path)) in named.iter().enumerate() {
+            if path.is_dir() {
+                return Err(format!("{option} {} is a folder: name a file in it", path.display()));
+            }
+            for (other, same) in &named[..i] {
+                let is_written = written.iter().any(|(name, _)| name == other);
+                if is_written && absolute(path) == absolute(same) {
+                    return Err(format!("{other} and {option} name the same file: {}", path.display()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn card_path(&self) -> PathBuf {
+        self.card.clone().unwrap_or_else(|| self.journal.with_extension("card"))
+    }
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned())
+}
+
+fn value(text: &str) -> Result<(String, Vec<u8>), String> {
+    let (name, digits) = text.split_once('=').ok_or("a value is NAME=HEXADECIMAL")?;
+    let bytes = hex::decode(digits).map_err(|error| error.to_string())?;
+    Ok((name.to_owned(), bytes))
+}

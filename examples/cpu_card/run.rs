@@ -1,0 +1,179 @@
+//! The run: which card it is, the order for it, the machine, and what a person sees of it.
+
+use std::error::Error;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use cardwright::apdu::Transport;
+use cardwright::issuance::remote::Outcome;
+use cardwright::issuance::script::{ScriptReport, run_script};
+use cardwright::issuance::store::{Journal, SqliteStore};
+use cardwright::issuance::{Driver, Notice};
+use cardwright::keys::KeyService;
+use indicatif::{ProgressBar, ProgressStyle};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use crate::card::Metered;
+use crate::options::Options;
+use crate::{card, order};
+
+const INTERRUPTED: u8 = 3;
+const QUARANTINED: u8 = 4;
+
+/// What all stages with one card need.
+struct Session<'s> {
+    card: Metered<'s>,
+    keys: &'s mut dyn KeyService,
+    store: &'s mut SqliteStore,
+    rng: &'s mut ChaCha20Rng,
+}
+
+pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
+    // Everything that can be wrong with files is found before anything is sent.
+    options.check_paths()?;
+    let mut keys = order::keys(options)?;
+    let mut rng = match options.seed {
+        Some(seed) => ChaCha20Rng::seed_from_u64(seed),
+        None => {
+            let mut seed = [0; 32];
+            getrandom::fill(&mut seed)?;
+            ChaCha20Rng::from_seed(seed)
+        }
+    };
+    let mut store = SqliteStore::open(&options.journal)?;
+    let mut transport = card::open(options, rng.next_u64())?;
+    let mut session = Session {
+        card: Metered { inner: &mut *transport, commands: 0, show: options.trace },
+        keys: &mut keys,
+        store: &mut store,
+        rng: &mut rng,
+    };
+    let code = stages(options, &mut session);
+    let commands = session.card.commands;
+    println!("{commands} commands");
+    if options.cut.is_some_and(|n| n > commands) {
+        println!("the cut was not reached: there were fewer commands");
+    }
+    println!("record: {} ({} entries)", options.journal.display(), store.head()?.seq);
+    match &options.reader {
+        Some(reader) => println!("reader: {reader}"),
+        None => println!("card:   {}", options.card_path().display()),
+    }
+    code
+}
+
+/// One stage after the other, as long as each is complete.
+fn stages(options: &Options, session: &mut Session<'_>) -> Result<ExitCode, Box<dyn Error>> {
+    let code = issue(options, session)?;
+    // What is done with an issued card comes here: a load of its purse.
+    Ok(code)
+}
+
+/// Runs the script.
+fn issue(options: &Options, session: &mut Session<'_>) -> Result<ExitCode, Box<dyn Error>> {
+    let atr = Transport::reset(&mut session.card)?;
+    let (name, profile) = order::profile(options, &atr)?;
+    println!("Card with answer to reset {}", hex::encode_upper(&atr));
+    println!("  kind     {}", name.as_deref().unwrap_or("not in the table of card types"));
+    println!("  profile  {}", profile.name);
+    let order = order::order(options, profile)?;
+    println!("Script {:?}, {} steps", order.script.name, order.script.steps.len());
+    let display = Display::new(order.script.steps.len(), !options.trace);
+    let outcome = session.drive(|notice| display.notice(&notice), |driver| driver.run(run_script(order)))?;
+    display.finish();
+    Ok(match outcome? {
+        Outcome::Complete(report) => {
+            show(&report);
+            ExitCode::SUCCESS
+        }
+        Outcome::Interrupted(during) => {
+            println!("\ninterrupted at {}: {}", during.command, during.kind);
+            println!(
+                "A step that was under way is in the record as not known. Put the same card back and run the same"
+            );
+            println!("command again: the card will be asked.");
+            ExitCode::from(INTERRUPTED)
+        }
+        Outcome::Quarantined { step, reason } => {
+            println!("\nstep {step} waits for a person: {reason}");
+            println!("Look at card and record; --release-quarantine lets the step be tried again.");
+            ExitCode::from(QUARANTINED)
+        }
+        _ => ExitCode::FAILURE,
+    })
+}
+
+impl Session<'_> {
+    fn drive<T>(&mut self, mut notice: impl FnMut(Notice), run: impl FnOnce(&mut Driver<'_>) -> T) -> T {
+        let rng = &mut *self.rng;
+        run(&mut Driver {
+            card: &mut self.card,
+            keys: self.keys,
+            store: self.store,
+            clock: &mut now,
+            random: &mut || {
+                let mut bytes = [0; 8];
+                rng.fill_bytes(&mut bytes);
+                bytes
+            },
+            notice: &mut notice,
+        })
+    }
+}
+
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn show(report: &ScriptReport) {
+    println!("\nCard {}", report.card);
+    println!("  steps on record   {}", report.steps);
+    println!("  read back         {}", report.read_back);
+    for (title, names) in [
+        ("not readable", &report.unreadable),
+        ("keys proved", &report.proved),
+        ("keys not asked for", &report.unproved),
+    ] {
+        for (n, name) in names.iter().enumerate() {
+            println!("  {:18}{name}", if n == 0 { title } else { "" });
+        }
+    }
+    println!("\n{}", if report.changed { "complete" } else { "complete before, nothing was left to do" });
+}
+
+/// A progress bar at a terminal, else a line for each stage and for what is out of the ordinary.
+struct Display(Option<ProgressBar>);
+
+impl Display {
+    fn new(steps: usize, with_bar: bool) -> Self {
+        Self((with_bar && std::io::stderr().is_terminal()).then(|| {
+            let bar = ProgressBar::new(steps as u64);
+            if let Ok(style) = ProgressStyle::with_template("  {bar:40} step {pos} of {len}, {msg}") {
+                bar.set_style(style);
+            }
+            bar
+        }))
+    }
+
+    fn notice(&self, notice: &Notice) {
+        match (notice, &self.0) {
+            (Notice::Step { step, outcome }, Some(bar)) => {
+                bar.inc(u64::from(outcome.starts_with("done")));
+                bar.set_message(step.clone());
+            }
+            (Notice::Step { step, outcome }, None) => println!("  {step}: {outcome}"),
+            (Notice::Stage(stage), Some(bar)) => bar.println(format!("{stage} ..")),
+            (Notice::Stage(stage), None) => println!("{stage} .."),
+            _ => {}
+        }
+    }
+
+    fn finish(&self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
