@@ -64,9 +64,9 @@ pub enum Error {
         /// The most that fits, in bytes.
         limit: usize,
     },
-    /// INSTALL [for load] needs the Load File Data Block Hash where there is a token or a DAP Block (GPCS 2.3.1 11.5.2.3.1);
-    /// nothing was sent.
-    #[error("INSTALL [for load]: a token or DAP Block needs the Load File Data Block Hash")]
+    /// INSTALL [for load] needs the Load File Data Block Hash where there is a token or a DAP Block, or the data block is enciphered
+    /// (GPCS 2.3.1 C.2); nothing was sent.
+    #[error("INSTALL [for load]: a token, a DAP Block or an enciphered load file needs the Load File Data Block Hash")]
     HashMissing,
     /// Data is not made up as the caller says; nothing was sent.
     #[error("the data holds {what} at offset {offset}")]

@@ -34,4 +34,4 @@ pub use privileges::Privileges;
 pub use profile::CardProfile;
 pub use refusal::OpenRefusal;
 pub use registry::{LifeCycle, Registry, RegistryEntry};
-pub use store_data::{DataEncryption, DataStructure, KeyGroups, KeyTemplates, StoreData};
+pub use store_data::{DataEncryption, DataStructure, KeyGroups, KeyTemplates, RsaCrt, StoreData};

@@ -61,8 +61,8 @@ pub enum LoadFileError {
     /// The Descriptor component is to be sent, and the CAP file has none.
     #[error("the Descriptor component is to be sent, but the CAP file has none")]
     DescriptorAbsent,
-    /// A LOAD block has 1 to 255 bytes (GPCS 11.1.5: short message lengths).
-    #[error("a LOAD block has 1 to 255 bytes, not {actual}")]
+    /// A LOAD block has 1 to 255 bytes (GPCS 11.1.5: short message lengths), or 65535 with extended length.
+    #[error("a LOAD block has 1 to 255 bytes, or up to 65535 with extended length, not {actual}")]
     BlockLength {
         /// Block length asked for, in bytes.
         actual: usize,
@@ -95,9 +95,13 @@ pub enum LoadFileError {
 pub struct LoadFile {
     aid: Aid,
     descriptor: DescriptorPolicy,
-    // The whole Load File: E2 data objects, then C4.
+    // The whole Load File: E2 data objects, then C4, or D3 and D4.
     bytes: Vec<u8>,
+    // Where C4, or D3 and D4, begin.
+    body_offset: usize,
     data_block_offset: usize,
+    // The data block in clear, where what is sent is enciphered.
+    plain: Option<Vec<u8>>,
 }
 
 impl LoadFile {
@@ -108,7 +112,7 @@ impl LoadFile {
         let mut bytes = Vec::with_capacity(data_block.len() + 6);
         tlv::push(&mut bytes, Tag(0xC4), data_block);
         let data_block_offset = bytes.len() - data_block.len();
-        Self { aid, descriptor, bytes, data_block_offset }
+        Self { aid, descriptor, bytes, body_offset: 0, data_block_offset, plain: None }
     }
 
     /// AID of the Executable Load File: the package AID.
@@ -123,10 +127,10 @@ impl LoadFile {
         self.descriptor
     }
 
-    /// The Load File Data Block: what a hash or a signature is computed over.
+    /// The Load File Data Block, in clear: what a hash or a signature is computed over.
     #[must_use]
     pub fn data_block(&self) -> &[u8] {
-        &self.bytes[self.data_block_offset..]
+        self.plain.as_deref().unwrap_or(&self.bytes[self.data_block_offset..])
     }
 
     /// The whole Load File, with its tags and lengths: what the LOAD commands carry.
@@ -159,11 +163,31 @@ impl LoadFile {
         tlv::push(&mut content, Tag(0xC3), signature);
         let mut dap_block = Vec::new();
         tlv::push(&mut dap_block, Tag(0xE2), &content);
-        let mut data_block = Vec::new();
-        tlv::push(&mut data_block, Tag(0xC4), self.data_block());
-        let front = self.bytes.len() - data_block.len();
-        self.bytes.splice(front..front, dap_block.iter().copied());
+        self.bytes.splice(self.body_offset..self.body_offset, dap_block.iter().copied());
+        self.body_offset += dap_block.len();
         self.data_block_offset += dap_block.len();
+        self
+    }
+
+    /// Whether the Load File Data Block is sent enciphered.
+    #[must_use]
+    pub fn is_ciphered(&self) -> bool {
+        self.plain.is_some()
+    }
+
+    /// Puts the enciphered Load File Data Block (`D4`, with its ICV in `D3` where that is not of zeros; GPCS table 11-58, C.6) in the place
+    /// of the one in clear, over which hash and signatures remain. Untested on silicon.
+    /// [`procedure::cipher_load_file`](crate::procedure::cipher_load_file) asks a key service for it.
+    #[must_use]
+    pub(crate) fn with_cipher(mut self, icv: &[u8], cipher: &[u8]) -> Self {
+        let plain = self.data_block().to_vec();
+        self.bytes.truncate(self.body_offset);
+        if !icv.is_empty() {
+            tlv::push(&mut self.bytes, Tag(0xD3), icv);
+        }
+        tlv::push(&mut self.bytes, Tag(0xD4), cipher);
+        self.data_block_offset = self.bytes.len() - cipher.len();
+        self.plain = Some(plain);
         self
     }
 
@@ -172,7 +196,7 @@ impl LoadFile {
     /// # Errors
     /// As [`blocks`](Self::blocks).
     pub fn number_of_blocks(&self, max_block_len: usize) -> Result<usize, LoadFileError> {
-        if max_block_len == 0 || max_block_len > 255 {
+        if max_block_len == 0 || max_block_len > 0xFFFF {
             return Err(LoadFileError::BlockLength { actual: max_block_len });
         }
         let length = self.bytes.len();
@@ -286,8 +310,8 @@ mod tests {
     }
 
     #[test]
-    fn refuses_block_lengths_that_no_short_command_has() {
-        for actual in [0, 256, usize::MAX] {
+    fn refuses_block_lengths_that_no_command_has() {
+        for actual in [0, 0x1_0000, usize::MAX] {
             assert_eq!(load_file(10).blocks(actual).unwrap_err(), LoadFileError::BlockLength { actual });
         }
     }

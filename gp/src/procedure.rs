@@ -23,7 +23,8 @@ pub use content::{
     NewKeys, delete, install, load, load_and_install, load_while, prepare_keys, put_keys, set_status, store_data,
 };
 pub use management::{
-    Installed, install_with_fallback, load_and_install_combined, load_as, manage, sign, sign_load_file, verify_receipt,
+    Installed, cipher_load_file, install_with_fallback, load_and_install_combined, load_as, manage, sign,
+    sign_load_file, verify_receipt,
 };
 pub use open::{Initialized, OpenOptions, Opened, authenticate, initialize, open};
 pub use open_scp11::{CardKeySource, OpenedScp11, Scp11Options, open_scp11};

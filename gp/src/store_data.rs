@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use cardwright_apdu::CommandApdu;
 use cardwright_apdu::tlv;
 
-pub use keys::{KeyGroups, KeyTemplates};
+pub use keys::{KeyGroups, KeyTemplates, RsaCrt};
 
 use crate::{Error, command};
 

@@ -13,7 +13,7 @@ use cardwright_gp::command::{
     ToolkitParameters, UiccParameters,
 };
 use cardwright_gp::load_file::{CapFile, HashAlgorithm};
-use cardwright_gp::{DescriptorPolicy, Error, KeyGroups, KeyTemplates, LoadFile, Privileges, procedure};
+use cardwright_gp::{DescriptorPolicy, Error, KeyGroups, KeyTemplates, LoadFile, Privileges, RsaCrt, procedure};
 use cardwright_keys::{
     KeyCheckValue, KeyEncryptionKey, KeyKind, KeyRef, KeyRequest, KeyService, SoftwareKeys, WrappedKey,
 };
@@ -391,6 +391,33 @@ fn keys_in_data_groups() {
     point[0] = 0x04;
     let ecc = hex(KeyGroups::ecc_public(0x73, 1, KeyUse::DAP, &point, 3).unwrap().as_bytes());
     assert!(ecc.starts_with("00B91CB9129501849601018001B0810141820101830173B9068001F0850103003641"), "{ecc}");
+    // Tables 11-96 to 11-99.
+    let template = |kind: &str, length: &str| {
+        let body = format!("9501449601018001{kind}{length}82010183010173").replace("83010173", "830173");
+        format!("B9{:02X}{body}", body.len() / 2)
+    };
+    let exponent = KeyGroups::rsa_private(0x73, 1, KeyUse::RECEIPT, &[0xAB; 256], &[0xCD; 256]).unwrap();
+    let description = template("A1", "81020100") + &template("A3", "81020100");
+    let length = description.len() / 2;
+    assert_eq!(
+        hex(exponent.as_bytes()),
+        format!("00B9{length:02X}{description}0010FF0100{}8112FF0100{}", "AB".repeat(256), "CD".repeat(256))
+    );
+    let parts: [[u8; 2]; 5] = [[1; 2], [2; 2], [3; 2], [4; 2], [5; 2]];
+    let [p, q, q_inverse, d_p, d_q] = &parts;
+    let crt = RsaCrt { length: 128, p, q, q_inverse, d_p, d_q };
+    let groups = KeyGroups::rsa_private_crt(0x73, 1, KeyUse::RECEIPT, &crt).unwrap();
+    let description: String = ["A6", "A8", "A7", "A5", "A4"].iter().map(|kind| template(kind, "810180")).collect();
+    let length = description.len() / 2;
+    assert_eq!(
+        hex(groups.as_bytes()),
+        format!("00B9{length:02X}{description}8121020303812202050581230204048124020202812502 0101").replace(' ', "")
+    );
+    let component = |kind| KeyComponent::enciphered(kind, &[kind; 8]);
+    let field = KeyDataField::rsa_private_crt([0xA4, 0xA5, 0xA6, 0xA7, 0xA8].map(component)).to_bytes();
+    let expected: String =
+        ["A4", "A5", "A6", "A7", "A8"].iter().map(|kind| format!("{kind}08{}", kind.repeat(8))).collect();
+    assert_eq!(hex(&field), expected + "00");
     let private = KeyGroups::ecc_private(0x73, 1, KeyUse::RECEIPT, 32, &[0xEE; 32], 3).unwrap();
     assert!(hex(private.as_bytes()).ends_with(&format!("813720{}", "EE".repeat(32))));
     assert!(matches!(KeyGroups::ecc_public(1, 1, KeyUse::DAP, &point[1..], 3), Err(Error::Structure { .. })));

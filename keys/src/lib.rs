@@ -30,6 +30,7 @@ mod diversify;
 mod ec;
 mod intake;
 mod kcv;
+mod load_file;
 pub mod milenage;
 pub mod pboc;
 #[cfg(feature = "pkcs11")]

@@ -124,6 +124,16 @@ pub enum KeyRequest {
         /// What the card gave.
         received: [u8; 4],
     },
+    /// A Load File Data Block enciphered with a DES or AES key of the security domain, padded with 80 00 .. and in CBC mode (GPCS 2.3.1
+    /// C.6). Answer: [`KeyAnswer::Data`]. Tokens do not answer it.
+    CipherLoadFile {
+        /// The key.
+        key: KeyRef,
+        /// First block, 8 or 16 bytes, or empty for zeros.
+        icv: Vec<u8>,
+        /// The Load File Data Block.
+        data: CardData,
+    },
     /// A token, receipt or DAP signature over whole data, by the scheme that belongs to the key (GPCS 2.3.1 table C-1). Answer:
     /// [`KeyAnswer::Signature`].
     ///

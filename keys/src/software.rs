@@ -13,7 +13,8 @@ use crate::request::{
     CardData, EncipheredKeyCommand, KeyAnswer, KeyEncryptionKey, KeyRequest, SessionAnswer, WrappedKey,
 };
 use crate::{
-    KeyCheckValue, KeyError, KeyKind, KeyRef, KeyService, KeyValue, ec, pboc, scp01, scp02, scp03, scp11, signature,
+    KeyCheckValue, KeyError, KeyKind, KeyRef, KeyService, KeyValue, ec, load_file, pboc, scp01, scp02, scp03, scp11,
+    signature,
 };
 
 /// A key service in this process's memory: for development, tests and cards with published test keys.
@@ -220,6 +221,10 @@ impl KeyService for SoftwareKeys {
             KeyRequest::PurseMac(mac) => Ok(KeyAnswer::Mac(self.purse_mac(mac)?)),
             KeyRequest::VerifyPurseMac { mac, received } => {
                 Ok(KeyAnswer::Verified(pboc::is_same_mac(self.purse_mac(mac)?, *received)))
+            }
+            KeyRequest::CipherLoadFile { key, icv, data } => {
+                let (kind, key) = self.key(key)?;
+                Ok(KeyAnswer::Data(CardData::new(load_file::encipher(kind, &key, icv, data.expose_bytes())?)))
             }
             KeyRequest::Signature { key, data } => {
                 let (kind, key) = self.key(key)?;

@@ -173,6 +173,15 @@ impl KeyDataField {
         Self::new(alloc::vec![KeyComponent::public(KeyComponent::RSA_MODULUS, modulus), exponent], None)
     }
 
+    /// An RSA private key by the Chinese remainder theorem: p, q, 1/q mod p, d mod (p-1), d mod (q-1), each enciphered (table 11-77).
+    /// Untested on silicon.
+    #[must_use]
+    pub fn rsa_private_crt(components: [KeyComponent; 5]) -> Self {
+        let kinds = Self::new(components.into(), None);
+        debug_assert!((KeyComponent::RSA_CRT..).zip(&kinds.components).all(|(kind, component)| component.kind == kind));
+        kinds
+    }
+
     /// An ECC public key on a curve that the card knows by this reference (table 11-73).
     ///
     /// # Errors

@@ -45,7 +45,7 @@ pub async fn load_while(
     max_command_data: Option<usize>,
     progress: impl FnMut(usize, usize) -> ControlFlow<()>,
 ) -> Result<ControlFlow<()>, Error> {
-    if load_file.has_dap_blocks() {
+    if load_file.has_dap_blocks() || load_file.is_ciphered() {
         return Err(Error::HashMissing);
     }
     let command = InstallForLoad::new(load_file.aid(), domain).command()?;

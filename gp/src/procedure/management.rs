@@ -2,7 +2,7 @@ use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
 use cardwright_apdu::{Aid, CardPort, CommandApdu, StatusWord};
-use cardwright_keys::{KeyPort, KeyRef, KeyRequest};
+use cardwright_keys::{CardData, KeyPort, KeyRef, KeyRequest};
 use subtle::ConstantTimeEq;
 
 use super::content::load_blocks;
@@ -72,7 +72,7 @@ pub async fn load_and_install_combined(
 /// The hash must be that of what is sent: a card may only compare it after the last block.
 fn check_hash(install: &InstallForLoad<'_>, load_file: &LoadFile) -> Result<(), Error> {
     match install.hash {
-        [] if load_file.has_dap_blocks() => Err(Error::HashMissing),
+        [] if load_file.has_dap_blocks() || load_file.is_ciphered() => Err(Error::HashMissing),
         [] => Ok(()),
         hash => {
             let same = HashAlgorithm::ALL.into_iter().any(|algorithm| load_file.hash(algorithm).as_bytes() == hash);
@@ -153,6 +153,29 @@ pub async fn sign_load_file(
     let hash = load_file.hash(algorithm);
     let signature = sign(keys, key, hash.as_bytes().to_vec()).await?;
     Ok(load_file.with_dap_block(security_domain, &signature))
+}
+
+/// Has a Load File Data Block enciphered for a security domain with the privilege Ciphered Load File Data Block (GPCS 2.3.1 C.6). Its hash,
+/// which INSTALL [for load] has to carry, and DAP Blocks are over the block in clear, whichever comes first. Untested on silicon.
+///
+/// `icv` should be random, 8 bytes for a DES key and 16 for AES; without one it is zeros, as Amendment E did not have it yet.
+///
+/// # Errors
+/// [`Error::Structure`] for a load file that is enciphered already; [`Error::Keys`].
+pub async fn cipher_load_file(
+    keys: &mut impl KeyPort,
+    key: &KeyRef,
+    load_file: LoadFile,
+    icv: Option<&[u8]>,
+) -> Result<LoadFile, Error> {
+    if load_file.is_ciphered() {
+        return Err(Error::Structure { what: "a load file that is enciphered already", offset: 0 });
+    }
+    let icv = icv.unwrap_or_default();
+    let data = CardData::new(load_file.data_block().to_vec());
+    let request = KeyRequest::CipherLoadFile { key: key.clone(), icv: icv.to_vec(), data };
+    let cipher = keys.ask_keys(request).await?.into_data()?;
+    Ok(load_file.with_cipher(icv, cipher.expose_bytes()))
 }
 
 /// Verifies a receipt that was made with a DES or AES key: it is computed again (GPCS 2.3.1 C.5). Receipts of RSA and ECC keys are

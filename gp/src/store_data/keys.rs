@@ -1,6 +1,7 @@
 //! Keys in data groups for STORE DATA (GPCS 2.3.1 11.11.4).
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use cardwright_apdu::tlv::{self, Tag};
 use cardwright_keys::{KeyKind, WrappedKey};
@@ -18,6 +19,30 @@ pub enum KeyTemplates {
     /// What the keys share in one template B7, then a B9 with identifier and check value for each. Host software in the field
     /// sends this; GPCS 2.3.1 does not have it. Untested on silicon.
     Shared,
+}
+
+/// The five components of an RSA private key by the Chinese remainder theorem, each enciphered under the key encryption key of the
+/// session.
+#[derive(Clone, Copy)]
+pub struct RsaCrt<'a> {
+    /// Length of each in clear, in bytes: half of the modulus, zeros in front.
+    pub length: usize,
+    /// p.
+    pub p: &'a [u8],
+    /// q.
+    pub q: &'a [u8],
+    /// 1/q mod p.
+    pub q_inverse: &'a [u8],
+    /// d mod (p - 1).
+    pub d_p: &'a [u8],
+    /// d mod (q - 1).
+    pub d_q: &'a [u8],
+}
+
+impl fmt::Debug for RsaCrt<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RsaCrt({} bytes each)", self.length)
+    }
 }
 
 /// Keys for a security domain in the data groups of STORE DATA (GPCS 2.3.1 11.11.4): the way for keys that do not fit one PUT
@@ -91,6 +116,45 @@ impl KeyGroups {
         groups.push(0x00B9, &description)?;
         groups.push(0x0010, modulus)?;
         groups.push(0x0011, exponent)?;
+        Ok(groups)
+    }
+
+    /// An RSA private key as modulus and exponent: DGI 00B9, 0010 with the modulus in clear, 8112 with the exponent (tables 11-96 and
+    /// 11-97). The exponent has the length of the modulus, zeros in front, and comes enciphered under the key encryption key of the
+    /// session.
+    ///
+    /// # Errors
+    /// [`Error::KeyVersion`] for a version outside 01 to 7F; [`Error::TooLong`] above 65535 bytes.
+    pub fn rsa_private(kvn: u8, kid: u8, key_use: KeyUse, modulus: &[u8], exponent: &[u8]) -> Result<Self, Error> {
+        check_version(kvn)?;
+        let mut description = Vec::new();
+        for kind in [KeyComponent::RSA_MODULUS, KeyComponent::RSA_PRIVATE_EXPONENT] {
+            push_template(&mut description, key_use, kind, modulus.len(), kid, kvn, None);
+        }
+        let mut groups = Self(Vec::new());
+        groups.push(0x00B9, &description)?;
+        groups.push(0x0010, modulus)?;
+        groups.push(0x8112, exponent)?;
+        Ok(groups)
+    }
+
+    /// An RSA private key by the Chinese remainder theorem: DGI 00B9, then 8121 to 8125 (tables 11-98 and 11-99).
+    ///
+    /// # Errors
+    /// [`Error::KeyVersion`] for a version outside 01 to 7F; [`Error::TooLong`] above 65535 bytes.
+    pub fn rsa_private_crt(kvn: u8, kid: u8, key_use: KeyUse, key: &RsaCrt<'_>) -> Result<Self, Error> {
+        check_version(kvn)?;
+        // The order is not that of PUT KEY, where p comes first.
+        let components = [(0xA6, key.q_inverse), (0xA8, key.d_q), (0xA7, key.d_p), (0xA5, key.q), (0xA4, key.p)];
+        let mut description = Vec::new();
+        for (kind, _) in components {
+            push_template(&mut description, key_use, kind, key.length, kid, kvn, None);
+        }
+        let mut groups = Self(Vec::new());
+        groups.push(0x00B9, &description)?;
+        for (dgi, (_, cipher)) in (0x8121..).zip(components) {
+            groups.push(dgi, cipher)?;
+        }
         Ok(groups)
     }
 

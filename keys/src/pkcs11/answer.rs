@@ -127,7 +127,7 @@ pub(super) fn answer(token: &Token, options: &Pkcs11Options, request: &KeyReques
         KeyRequest::Encipher { key, data } => {
             Ok(KeyAnswer::Data(CardData::new(tdes(key)?.tdes_ecb(&pboc::plain_block(data.expose_bytes())?)?.to_vec())))
         }
-        KeyRequest::Decipher { .. } => Err(KeyError::Unsupported),
+        KeyRequest::Decipher { .. } | KeyRequest::CipherLoadFile { .. } => Err(KeyError::Unsupported),
         KeyRequest::PurseMac(mac) => Ok(KeyAnswer::Mac(purse_mac(&tdes(&mac.key)?, mac)?)),
         KeyRequest::VerifyPurseMac { mac, received } => {
             Ok(KeyAnswer::Verified(pboc::is_same_mac(purse_mac(&tdes(&mac.key)?, mac)?, *received)))
