@@ -323,3 +323,17 @@ fn an_order_for_one_card_is_refused_by_another_before_anything_is_sent() {
     let (outcome, _) = issue(&bound, card(SCP03), &mut MemoryStore::new(), Faults::none());
     assert!(is_complete(&outcome), "{outcome:?}");
 }
+
+#[test]
+fn a_rejected_master_key_that_a_person_released_is_tried_with_the_key_that_is_there_now() {
+    let mut store = MemoryStore::new();
+    let mut wrong = order(500);
+    wrong.applications[0].initial_master_key = KeyRef::new("application-maintenance");
+    let (outcome, mut reader) = issue(&wrong, card(SCP03), &mut store, Faults::none());
+    assert!(matches!(outcome, Ok(Outcome::Quarantined { .. })), "{outcome:?}");
+    assert_eq!(attempts(&reader.take_log()), 1);
+    let mut right = order(500);
+    right.release_quarantine = true;
+    let (outcome, _) = issue(&right, reader.card().twin(), &mut store, Faults::none());
+    assert!(is_complete(&outcome), "{outcome:?}");
+}
