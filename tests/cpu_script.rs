@@ -1,5 +1,8 @@
 //! Issue scripts on the software CPU card, torn at every command, and finished by the next run.
 
+#[path = "cpu_script/guards.rs"]
+mod guards;
+
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use cardwright::apdu::{CommandApdu, Transport};

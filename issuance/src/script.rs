@@ -32,6 +32,10 @@ pub mod steps {
     pub const RESTART: &str = "restart";
     /// What was written was read back, and keys were proved.
     pub const VERIFY: &str = "verify";
+    /// Begins the name of the step in which a new key is tried, before that of the step that writes it.
+    pub const PROBE: &str = "probe ";
+    /// Begins the name of the step in which a written key is proved.
+    pub const PROVE: &str = "prove ";
 }
 
 /// What is to be done to a card.

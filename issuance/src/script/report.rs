@@ -63,7 +63,8 @@ pub enum ScriptRunError {
         /// What the order says.
         actual: String,
     },
-    /// A step was begun with another command than the script has now. Nothing was sent for it.
+    /// A step was begun with another command than the script has now, or after another selection; or it was taken out, or put in before
+    /// one that was begun. Nothing was sent for it.
     #[error(
         "step {step:?} was begun with other input than the script has now: finish with the script that it was begun with"
     )]

@@ -4,7 +4,7 @@ use cardwright_apdu::{CardPort, Delivery, StatusWord};
 use cardwright_cos::Error as CosError;
 use cardwright_cos::cpu::{Counted, CpuSession};
 use cardwright_cos::profile::{KeyUse, Meaning};
-use cardwright_cos::script::{Action, Probe, ScriptStep, StepClass};
+use cardwright_cos::script::{Action, Probe, Script, ScriptStep, StepClass};
 use cardwright_keys::KeyRef;
 use sha2::{Digest, Sha256};
 
@@ -84,15 +84,28 @@ impl<'o> Run<'o> {
         Ok(())
     }
 
-    /// A step that is on record is the same step now.
+    /// A step that is on record is the same step now, in the same place; none was taken out and none put in before it.
     fn check_script(&self) -> Result<(), Stop> {
-        for step in &self.order.script.steps {
-            let before = self.job.step(&step.name).intent;
-            if before.is_some_and(|before| before.input != input(step)) {
-                return Err(ScriptRunError::ScriptChanged { step: step.name.clone() }.into());
+        let script = &self.order.script;
+        let changed = |step: &str| Err(ScriptRunError::ScriptChanged { step: step.into() }.into());
+        let mut not_begun = None;
+        for (n, step) in script.steps.iter().enumerate().filter(|(_, step)| step.class != StepClass::Session) {
+            match (self.job.step(&step.name).intent, not_begun) {
+                (None, _) => not_begun = not_begun.or(Some(&step.name)),
+                (Some(_), Some(inserted)) => return changed(inserted),
+                (Some(before), None) if before.input != input(script, n) => return changed(&step.name),
+                (Some(_), None) => {}
             }
         }
-        Ok(())
+        let is_ours = |name: &str| {
+            let step = name.strip_prefix(steps::PROBE).or(name.strip_prefix(steps::PROVE)).unwrap_or(name);
+            [steps::RESTART, steps::VERIFY].contains(&name)
+                || script.steps.iter().any(|one| [name, step].contains(&&*one.name))
+        };
+        match self.job.state().steps.keys().find(|name| !is_ours(name)) {
+            Some(removed) => changed(removed),
+            None => Ok(()),
+        }
     }
 
     async fn execute_all(&mut self, port: &mut IssuancePort) -> Result<(), Stop> {
@@ -106,10 +119,9 @@ impl<'o> Run<'o> {
             match step.class {
                 StepClass::Session => self.place(port, step).await?,
                 // What a key or PIN opened is closed again since.
-                StepClass::Counter if n < first_open => self.count(port, step).await?,
+                StepClass::Counter => self.count(port, n).await?,
                 _ if n < first_open => {}
-                StepClass::Counter => self.count(port, step).await?,
-                _ => self.execute(port, step, n + 1 == script.steps.len()).await?,
+                _ => self.execute(port, n).await?,
             }
         }
         Ok(())
@@ -129,9 +141,11 @@ impl<'o> Run<'o> {
     }
 
     /// A step that a key or PIN is tried in: never with the last try, and never again after a wrong one.
-    async fn count(&mut self, port: &mut IssuancePort, step: &ScriptStep) -> Result<(), Stop> {
+    async fn count(&mut self, port: &mut IssuancePort, n: usize) -> Result<(), Stop> {
+        let script = &self.order.script;
+        let step = &script.steps[n];
         let left = self.take_try(port, &step.name, TRIES).await?;
-        let intent = Intent { tries_before: Some(left), ..Intent::new(IdempotencyClass::Counter, input(step)) };
+        let intent = Intent { tries_before: Some(left), ..Intent::new(IdempotencyClass::Counter, input(script, n)) };
         let permit = self.job.begin(port, &step.name, intent).await?;
         let result = self.act(port, step).await;
         self.settle(port, step, permit, result, false).await
@@ -154,26 +168,36 @@ impl<'o> Run<'o> {
         Ok(left)
     }
 
-    async fn execute(&mut self, port: &mut IssuancePort, step: &ScriptStep, is_last: bool) -> Result<(), Stop> {
-        if self.job.step(&step.name).is_in_doubt() {
+    async fn execute(&mut self, port: &mut IssuancePort, n: usize) -> Result<(), Stop> {
+        let script = &self.order.script;
+        let (step, is_last) = (&script.steps[n], n + 1 == script.steps.len());
+        let before = self.job.step(&step.name);
+        // An attempt that a person released, or that never came to the card, made nothing that could be found there now.
+        let mut was_begun = false;
+        if before.is_in_doubt() {
             match self.probe(port, step, is_last).await? {
                 Finding::Done => {
                     self.job.resolve(port, &step.name, StepEvent::Succeeded { proof: Proof::Probe }).await?;
                     return Ok(());
                 }
-                Finding::NotDone => self.job.resolve(port, &step.name, StepEvent::NotDone).await?,
-                Finding::Unknown(_) if self.may_restart(step) => return Err(Stop::Restart),
+                Finding::NotDone => {
+                    self.job.resolve(port, &step.name, StepEvent::NotDone).await?;
+                    was_begun = before.attempts > 0;
+                }
+                Finding::Unknown(_) if self.may_restart() => return Err(Stop::Restart),
                 Finding::Unknown(reason) => return Err(self.quarantine(port, &step.name, reason.into()).await?),
             }
         }
-        let was_begun = self.job.step(&step.name).attempts > 0;
-        let permit = self.job.begin(port, &step.name, Intent::new(class_of(step.class), input(step))).await?;
+        let permit = self.job.begin(port, &step.name, Intent::new(class_of(step.class), input(script, n))).await?;
         let result = self.act(port, step).await;
         self.settle(port, step, permit, result, was_begun).await
     }
 
-    fn may_restart(&self, step: &ScriptStep) -> bool {
-        self.order.script.restart.is_some() && !matches!(step.class, StepClass::Money | StepClass::Final)
+    /// Whether the script allows it and it would not do again what must not be done twice: money, and what cannot be taken back.
+    fn may_restart(&self) -> bool {
+        let script = &self.order.script;
+        let mut once = script.steps.iter().filter(|step| matches!(step.class, StepClass::Money | StepClass::Final));
+        script.restart.is_some() && !once.any(|step| self.job.step(&step.name).intent.is_some())
     }
 
     /// Asks the card whether a step that was begun was done.
@@ -222,7 +246,7 @@ impl<'o> Run<'o> {
         key: &KeyRef,
         id: u8,
     ) -> Result<bool, Stop> {
-        self.prove(port, &format!("probe {}", step.name), key, id, TRIES).await
+        self.prove(port, &format!("{}{}", steps::PROBE, step.name), key, id, TRIES).await
     }
 
     /// EXTERNAL AUTHENTICATE as a durable step: whether the card accepts the key.
@@ -316,7 +340,9 @@ impl<'o> Run<'o> {
             }
             Err(CosError::MacRefused { .. }) => return Err(self.hold(port, step, permit, MAC_REFUSED.into()).await?),
             Err(error) => {
-                let outcome = if is_before_the_card(&error) { StepEvent::NotDone } else { StepEvent::Lost };
+                // What is not known of the attempt before is not known because this one failed.
+                let is_known = is_before_the_card(&error) && !was_begun;
+                let outcome = if is_known { StepEvent::NotDone } else { StepEvent::Lost };
                 self.job.settle(port, permit, outcome).await?;
                 return Err(Stop::of_card(&step.name, error));
             }
@@ -345,9 +371,8 @@ impl<'o> Run<'o> {
             }
             _ => {}
         }
-        // Not every status word says that nothing was done.
-        let is_clear = !matches!(sw.sw1(), 0x62 | 0x63 | 0x65 | 0x6F);
-        let outcome = if is_clear { StepEvent::Failed { sw: Some(sw.0) } } else { StepEvent::Lost };
+        let outcome =
+            if says_not_done(sw) && !was_begun { StepEvent::Failed { sw: Some(sw.0) } } else { StepEvent::Lost };
         self.job.settle(port, permit, outcome).await?;
         Err(refused(sw).into())
     }
@@ -402,9 +427,9 @@ impl<'o> Run<'o> {
                 }
             }
         }
-        // What was on the card is not there any more, and neither is what is on record of it.
-        self.job.settle(port, permit, StepEvent::Succeeded { proof: Proof::Answer }).await?;
-        let _durable = self.job.record(port, &[Event::Gone]).await?;
+        // What was on the card is not there any more, and neither is, from the same transaction on, what is on record of it.
+        let done = StepEvent::Succeeded { proof: Proof::Answer };
+        let _durable = self.job.settle_and(port, permit, done, Event::Gone).await?;
         self.reset(port).await
     }
 
@@ -454,6 +479,11 @@ async fn identify(port: &mut IssuancePort, order: &ScriptOrder) -> Result<(CardI
     Ok((card.ok_or(ScriptRunError::NoIdentity)?, atr))
 }
 
+/// Not every status word says that nothing was done: warnings, 61xx, 9000 and their kin do not, whatever the script expects.
+fn says_not_done(sw: StatusWord) -> bool {
+    !matches!(sw.sw1(), 0x61..=0x63 | 0x65 | 0x6F | 0x90..=0x92 | 0x9F)
+}
+
 /// Whether an error happened before anything that counts went to the card.
 fn is_before_the_card(error: &CosError) -> bool {
     match error {
@@ -464,8 +494,14 @@ fn is_before_the_card(error: &CosError) -> bool {
     }
 }
 
-pub(super) fn input(step: &ScriptStep) -> [u8; 32] {
-    Sha256::digest(&*step.fingerprint()).into()
+/// What a step is: its command, and what was selected before it.
+pub(super) fn input(script: &Script, n: usize) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    let places = script.steps.iter().take(n).filter(|step| step.class == StepClass::Session);
+    for step in places.chain(script.steps.get(n)) {
+        hash.update(Sha256::digest(&*step.fingerprint()));
+    }
+    hash.finalize().into()
 }
 
 fn class_of(class: StepClass) -> IdempotencyClass {

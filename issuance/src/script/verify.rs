@@ -27,7 +27,7 @@ pub(super) async fn verify(port: &mut IssuancePort, run: &mut Run<'_>) -> Result
     if !was_complete {
         run.changed = true;
         let mut hash = Sha256::new();
-        script.steps.iter().for_each(|step| hash.update(input(step)));
+        (0..script.steps.len()).for_each(|n| hash.update(input(script, n)));
         let intent = Intent::new(IdempotencyClass::Overwrite, hash.finalize().into());
         permit = Some(run.job.begin(port, steps::VERIFY, intent).await?);
     }
@@ -126,7 +126,7 @@ async fn prove(port: &mut IssuancePort, run: &mut Run<'_>, step: &ScriptStep) ->
             }
         }
         Some(KeyProof::External { id, key, tries }) => {
-            run.prove(port, &format!("prove {}", step.name), key, *id, *tries).await?
+            run.prove(port, &format!("{}{}", steps::PROVE, step.name), key, *id, *tries).await?
         }
         Some(_) => false,
     };
