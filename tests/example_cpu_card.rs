@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Output;
 
 use cardwright::keys::{KeyCheckValue, KeyKind, KeyValue};
+use cardwright_sim::{CardFile, CpuCard, SimReader};
 
 fn run(folder: &Path, options: &[&str]) -> Output {
     support::example("cpu_card").current_dir(folder).args(options).output().unwrap()
@@ -13,6 +14,107 @@ fn run(folder: &Path, options: &[&str]) -> Output {
 
 fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+/// What the wallet of the software card holds.
+fn wallet(folder: &Path) -> u32 {
+    let card = CardFile::<CpuCard>::open(folder.join("cpu_card.card")).unwrap();
+    SimReader::new(card).card().balance(&[0x3F00, 0x3F01, 0x0002]).unwrap()
+}
+
+fn book(folder: &Path) -> String {
+    std::fs::read_to_string(folder.join("cpu_card.account")).unwrap_or_default()
+}
+
+/// The same card, journal and account once more.
+fn copy(folder: &Path) -> tempfile::TempDir {
+    let twin = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, twin.path().join(path.file_name().unwrap())).unwrap();
+    }
+    twin
+}
+
+fn commands(output: &Output) -> u64 {
+    let words = text(output);
+    let line = words.lines().find_map(|line| line.strip_suffix(" commands"));
+    line.unwrap_or_else(|| panic!("{words}")).parse().unwrap()
+}
+
+#[test]
+fn a_load_is_made_once_and_another_id_is_another_load() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = run(folder.path(), &["--load", "200", "--trace"]);
+    let words = text(&first);
+    assert!(first.status.success(), "{words}");
+    for expected in [
+        "balance before    0,",
+        "balance now       200,",
+        "holder: debited 200 in 1 booking, given back 0",
+        "TAC of the answer to CREDIT FOR LOAD",
+        "\nloaded\n",
+    ] {
+        assert!(words.contains(expected), "{expected}: {words}");
+    }
+    let again = text(&run(folder.path(), &["--load", "200"]));
+    assert!(again.contains("loaded before, nothing was left to do"), "{again}");
+    assert_eq!((wallet(folder.path()), book(folder.path()).as_str()), (200, "1 holder 200\n"));
+
+    let other_amount = run(folder.path(), &["--load", "300"]);
+    assert_eq!(other_amount.status.code(), Some(1));
+    assert!(text(&other_amount).contains("load 1 was ordered before with another"), "{}", text(&other_amount));
+    let other = text(&run(folder.path(), &["--load", "300", "--load-id", "2"]));
+    assert!(other.contains("balance before    200,") && other.contains("balance now       500,"), "{other}");
+    assert_eq!((wallet(folder.path()), book(folder.path()).as_str()), (500, "1 holder 200\n2 holder 300\n"));
+}
+
+#[test]
+fn a_load_torn_at_any_command_is_proved_or_made_by_the_next_run() {
+    let issued = tempfile::tempdir().unwrap();
+    assert!(run(issued.path(), &[]).status.success());
+    let looked_at = commands(&run(issued.path(), &[]));
+    let last = commands(&run(copy(issued.path()).path(), &["--load", "200"]));
+    // SELECT, INITIALIZE FOR LOAD twice, CREDIT FOR LOAD, GET BALANCE.
+    assert_eq!(last - looked_at, 5);
+    let mut proofs = Vec::new();
+    for n in looked_at + 1..=last {
+        for executed in [false, true] {
+            let what = format!("command {} of the load, executed {executed}", n - looked_at);
+            let folder = copy(issued.path());
+            let at = n.to_string();
+            let mut options = vec!["--load", "200", "--cut", &at];
+            options.extend(executed.then_some("--executed"));
+            let torn = run(folder.path(), &options);
+            assert_eq!(torn.status.code(), Some(3), "{what}: {}", text(&torn));
+            let debited = ["", "1 holder 200\n"];
+            assert!(debited.contains(&book(folder.path()).as_str()), "{what}: {}", book(folder.path()));
+            let finished = run(folder.path(), &["--load", "200"]);
+            let words = text(&finished);
+            assert!(finished.status.success() && words.contains("balance now       200,"), "{what}: {words}");
+            assert!(words.contains("debited 200 in 1 booking, given back 0"), "{what}: {words}");
+            assert_eq!((wallet(folder.path()), book(folder.path()).as_str()), (200, debited[1]), "{what}");
+            proofs.push(
+                words.lines().find_map(|line| line.trim().strip_prefix("proved by         ")).unwrap().to_owned(),
+            );
+        }
+    }
+    let mut expected = vec!["TAC of the answer to CREDIT FOR LOAD"; 10];
+    expected[7] = "TAC of GET TRANSACTION PROVE";
+    assert_eq!(proofs, expected);
+}
+
+#[test]
+fn a_journal_that_lost_a_debit_finds_it_with_the_keeper() {
+    let issued = tempfile::tempdir().unwrap();
+    assert!(run(issued.path(), &[]).status.success());
+    let looked_at = commands(&run(issued.path(), &[]));
+    let before = copy(issued.path());
+    let credit = (looked_at + 4).to_string();
+    assert_eq!(run(issued.path(), &["--load", "200", "--cut", &credit]).status.code(), Some(3));
+    std::fs::copy(issued.path().join("cpu_card.account"), before.path().join("cpu_card.account")).unwrap();
+    assert!(run(before.path(), &["--load", "200"]).status.success());
+    assert_eq!((wallet(before.path()), book(before.path()).as_str()), (200, "1 holder 200\n"));
 }
 
 #[test]
@@ -101,6 +203,7 @@ fn what_is_wrong_is_told_before_anything_is_sent() {
         "[script]\nname = \"a\"\nprofile = \"fmcos-2.0\"\n[[step]]\nname = \"x\"\napdu = \"00A4\"\n",
     )
     .unwrap();
+    std::fs::write(folder.path().join("bad.account"), "something else\n").unwrap();
     for (options, code, expected) in [
         (&["--script", "bad.toml"][..], 1, "bad.toml: line 6"),
         (&["--script", "none.toml"], 1, "none.toml"),
@@ -111,6 +214,12 @@ fn what_is_wrong_is_told_before_anything_is_sent() {
         (&["--executed"], 2, "--cut"),
         (&["--value", "public"], 2, "NAME=HEXADECIMAL"),
         (&["--reader", "any", "--cut", "1"], 2, "--cut"),
+        (&["--load", "0"], 2, "moves nothing"),
+        (&["--load", "100001"], 2, "over the limit of 100000"),
+        (&["--load-id", "2"], 2, "--load"),
+        (&["--load", "1", "--load-id", "a/b"], 2, "--load-id"),
+        (&["--load", "1", "--journal", "x.account"], 1, "--journal and --load name the same file"),
+        (&["--load", "1", "--journal", "bad.journal"], 1, "bad.account: line 1: not a booking"),
     ] {
         let output = run(folder.path(), options);
         assert_eq!(output.status.code(), Some(code), "{options:?}: {}", text(&output));

@@ -1,6 +1,10 @@
 use std::path::{Path, PathBuf};
 
+use cardwright::cos::purse::Amount;
+use cardwright::issuance::purse::TransactionId;
 use clap::Parser;
+
+use crate::load;
 
 /// Issues one CPU card, a software card or one in a reader, with the script and the published keys of the FMCOS 2.0 manual.
 ///
@@ -10,8 +14,8 @@ use clap::Parser;
 #[command(
     name = "cpu_card",
     version,
-    after_help = "Exit status: 0 the card is complete; 1 an error; 2 wrong usage; 3 the card was torn out, run again; \
-                  4 a step needs a person."
+    after_help = "Exit status: 0 the card is complete, and loaded if that was asked for; 1 an error, or not loaded; \
+                  2 wrong usage; 3 the card was torn out, run again; 4 a step, or the load, needs a person."
 )]
 pub(crate) struct Options {
     /// Issue script (TOML); by default the one of the manual, chapter 2 of its special part.
@@ -70,6 +74,15 @@ pub(crate) struct Options {
     #[arg(long, value_name = "NUMBER")]
     pub(crate) seed: Option<u64>,
 
+    /// Then loads the wallet of application A00000000386980701 with this amount, under the keys load (3F, 01) and tac (34, 00). A simulated
+    /// account beside the journal (its name ends with .account) is debited.
+    #[arg(long, value_name = "AMOUNT", value_parser = load::amount)]
+    pub(crate) load: Option<Amount>,
+
+    /// Id of the load: the same one loads once, however often it is run; another one is another load.
+    #[arg(long, value_name = "ID", default_value = "1", requires = "load", value_parser = TransactionId::new)]
+    pub(crate) load_id: TransactionId,
+
     /// Tears the card out before command N is executed.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) cut: Option<u64>,
@@ -86,8 +99,13 @@ pub(crate) struct Options {
 impl Options {
     /// Folders are refused, and files that would be written over one another.
     pub(crate) fn check_paths(&self) -> Result<(), String> {
-        let card = self.card_path();
-        let written = [("--journal", Some(&self.journal)), ("--card", Some(&card)), ("--record", self.record.as_ref())];
+        let (card, account) = (self.card_path(), self.account_path());
+        let written = [
+            ("--journal", Some(&self.journal)),
+            ("--card", Some(&card)),
+            ("--load", self.load.map(|_| &account)),
+            ("--record", self.record.as_ref()),
+        ];
         let read = [
             ("--script", self.script.as_ref()),
             ("--lines", self.lines.as_ref()),
@@ -112,6 +130,11 @@ impl Options {
 
     pub(crate) fn card_path(&self) -> PathBuf {
         self.card.clone().unwrap_or_else(|| self.journal.with_extension("card"))
+    }
+
+    /// The book of the account's keeper.
+    pub(crate) fn account_path(&self) -> PathBuf {
+        self.journal.with_extension("account")
     }
 }
 

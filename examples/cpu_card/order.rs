@@ -57,6 +57,7 @@ pub(crate) fn keys(options: &Options) -> Result<SoftwareKeys, Box<dyn Error>> {
     for (name, byte) in [("card-master", 0xFF), ("tac", 0x34), ("maintenance", 0x36), ("application-master", 0x39)] {
         keys.insert(name, KeyKind::Tdes, &[byte; 16])?;
     }
+    keys.insert("load", KeyKind::Tdes, &[0x3F, 0x01].repeat(8))?;
     if let Some(path) = &options.keys {
         read(path, |text| Ok(keys.insert_file(text)?))?;
     }

@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use cardwright::apdu::Transport;
+use cardwright::apdu::{Transport, TransportErrorKind};
 use cardwright::issuance::remote::Outcome;
 use cardwright::issuance::script::{ScriptReport, run_script};
 use cardwright::issuance::store::{Journal, SqliteStore};
@@ -15,16 +15,17 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
+use crate::account::Keeper;
 use crate::card::Metered;
 use crate::options::Options;
-use crate::{card, order};
+use crate::{card, load, order};
 
-const INTERRUPTED: u8 = 3;
-const QUARANTINED: u8 = 4;
+pub(crate) const INTERRUPTED: u8 = 3;
+pub(crate) const QUARANTINED: u8 = 4;
 
 /// What all stages with one card need.
-struct Session<'s> {
-    card: Metered<'s>,
+pub(crate) struct Session<'s> {
+    pub(crate) card: Metered<'s>,
     keys: &'s mut dyn KeyService,
     store: &'s mut SqliteStore,
     rng: &'s mut ChaCha20Rng,
@@ -42,6 +43,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
             ChaCha20Rng::from_seed(seed)
         }
     };
+    let mut keeper = options.load.map(|_| Keeper::open(&options.account_path())).transpose()?;
     let mut store = SqliteStore::open(&options.journal)?;
     let mut transport = card::open(options, rng.next_u64())?;
     let mut session = Session {
@@ -50,13 +52,16 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
         store: &mut store,
         rng: &mut rng,
     };
-    let code = stages(options, &mut session);
+    let code = stages(options, &mut session, keeper.as_mut());
     let commands = session.card.commands;
     println!("{commands} commands");
     if options.cut.is_some_and(|n| n > commands) {
         println!("the cut was not reached: there were fewer commands");
     }
     println!("record: {} ({} entries)", options.journal.display(), store.head()?.seq);
+    if keeper.is_some() {
+        println!("account: {}", options.account_path().display());
+    }
     match &options.reader {
         Some(reader) => println!("reader: {reader}"),
         None => println!("card:   {}", options.card_path().display()),
@@ -65,10 +70,18 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 /// One stage after the other, as long as each is complete.
-fn stages(options: &Options, session: &mut Session<'_>) -> Result<ExitCode, Box<dyn Error>> {
+fn stages(
+    options: &Options,
+    session: &mut Session<'_>,
+    keeper: Option<&mut Keeper>,
+) -> Result<ExitCode, Box<dyn Error>> {
     let code = issue(options, session)?;
-    // What is done with an issued card comes here: a load of its purse.
-    Ok(code)
+    match (options.load, keeper) {
+        (Some(amount), Some(keeper)) if code == ExitCode::SUCCESS => {
+            load::run(&options.load_id, amount, session, keeper)
+        }
+        _ => Ok(code),
+    }
 }
 
 /// Runs the script.
@@ -88,14 +101,7 @@ fn issue(options: &Options, session: &mut Session<'_>) -> Result<ExitCode, Box<d
             show(&report);
             ExitCode::SUCCESS
         }
-        Outcome::Interrupted(during) => {
-            println!("\ninterrupted at {}: {}", during.command, during.kind);
-            println!(
-                "A step that was under way is in the record as not known. Put the same card back and run the same"
-            );
-            println!("command again: the card will be asked.");
-            ExitCode::from(INTERRUPTED)
-        }
+        Outcome::Interrupted(during) => interrupted(during.command, &during.kind),
         Outcome::Quarantined { step, reason } => {
             println!("\nstep {step} waits for a person: {reason}");
             println!("Look at card and record; --release-quarantine lets the step be tried again.");
@@ -105,8 +111,16 @@ fn issue(options: &Options, session: &mut Session<'_>) -> Result<ExitCode, Box<d
     })
 }
 
+/// What a person has to know when the card was torn out.
+pub(crate) fn interrupted(command: &str, kind: &TransportErrorKind) -> ExitCode {
+    println!("\ninterrupted at {command}: {kind}");
+    println!("A step that was under way is in the record as not known. Put the same card back and run the same");
+    println!("command again: the card will be asked.");
+    ExitCode::from(INTERRUPTED)
+}
+
 impl Session<'_> {
-    fn drive<T>(&mut self, mut notice: impl FnMut(Notice), run: impl FnOnce(&mut Driver<'_>) -> T) -> T {
+    pub(crate) fn drive<T>(&mut self, mut notice: impl FnMut(Notice), run: impl FnOnce(&mut Driver<'_>) -> T) -> T {
         let rng = &mut *self.rng;
         run(&mut Driver {
             card: &mut self.card,
@@ -123,7 +137,8 @@ impl Session<'_> {
     }
 }
 
-fn now() -> u64 {
+/// Milliseconds since 1970-01-01 UTC.
+pub(crate) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
