@@ -536,6 +536,181 @@
 #define CW_ROW_STATUS_USED 3
 
 /*
+ `cw_account_request.operation`: take `amount` from `account`. Answer: `CW_BOOKING_BOOKED`, `CW_BOOKING_REFUSED` or
+ `CW_BOOKING_PENDING`.
+ */
+#define CW_ACCOUNT_DEBIT 1
+
+/*
+ `cw_account_request.operation`: give `amount`, which `debit` took, back to `account`. A debit that was never seen is to be refused
+ when it comes later. Answer: as for `CW_ACCOUNT_DEBIT`.
+ */
+#define CW_ACCOUNT_REVERSE 2
+
+/*
+ `cw_account_request.operation`: what came of `booking`. Answer: any of `CW_BOOKING_BOOKED` to `CW_BOOKING_NOT_SEEN`.
+ */
+#define CW_ACCOUNT_QUERY 3
+
+/*
+ `cw_booking.status`: booked, now or before; `reference` is the keeper's number of it.
+ */
+#define CW_BOOKING_BOOKED 1
+
+/*
+ `cw_booking.status`: refused for good; the same booking will never be made.
+ */
+#define CW_BOOKING_REFUSED 2
+
+/*
+ `cw_booking.status`: not decided yet; it is queried by a later run.
+ */
+#define CW_BOOKING_PENDING 3
+
+/*
+ `cw_booking.status`, only to `CW_ACCOUNT_QUERY`: the keeper never saw it. It may be under way.
+ */
+#define CW_BOOKING_NOT_SEEN 4
+
+/*
+ `cw_purse_load.purse`: electronic deposit (ED); it wants the holder's PIN.
+ */
+#define CW_PURSE_DEPOSIT 1
+
+/*
+ `cw_purse_load.purse`: electronic wallet (EP).
+ */
+#define CW_PURSE_WALLET 2
+
+/*
+ `cw_purse_terminal.algorithm`: triple DES with two keys.
+ */
+#define CW_PURSE_TDES 1
+
+/*
+ `cw_purse_terminal.algorithm`: single DES.
+ */
+#define CW_PURSE_DES 2
+
+/*
+ `cw_purse_terminal.algorithm`: SM4.
+ */
+#define CW_PURSE_SM4 3
+
+/*
+ `cw_purse_terminal.tac`: the halves of the TAC key, one xored onto the other, are the key.
+ */
+#define CW_TAC_FOLDED 1
+
+/*
+ `cw_purse_terminal.tac`: the TAC key is used as it is.
+ */
+#define CW_TAC_WHOLE 2
+
+/*
+ `cw_purse_terminal.prove`: GET TRANSACTION PROVE is asked with both serial numbers, the load's own first.
+ */
+#define CW_PROVE_BOTH 0
+
+/*
+ `cw_purse_terminal.prove`: with the load's own.
+ */
+#define CW_PROVE_OWN 1
+
+/*
+ `cw_purse_terminal.prove`: with the one after it.
+ */
+#define CW_PROVE_NEXT 2
+
+/*
+ `cw_purse_terminal.flags`: a card whose application has version 5 is used with its SM4 keys.
+ */
+#define CW_PURSE_SM4_BY_VERSION 0x01
+
+/*
+ `cw_purse_terminal.flags`: cards hold the keys as they are; they are not diversified.
+ */
+#define CW_PURSE_KEYS_AS_IS 0x02
+
+/*
+ `cw_purse_load_report.state`: the card has no load to resume; nothing was done.
+ */
+#define CW_LOADING_NONE 0
+
+/*
+ `cw_purse_load_report.state`: ordered, and the card read.
+ */
+#define CW_LOADING_CARD_READ 1
+
+/*
+ `cw_purse_load_report.state`: the rules allow it.
+ */
+#define CW_LOADING_MATCHED 2
+
+/*
+ `cw_purse_load_report.state`: the card is initialized for it.
+ */
+#define CW_LOADING_INITIALIZED 3
+
+/*
+ `cw_purse_load_report.state`: the debit was asked for.
+ */
+#define CW_LOADING_DEBIT_REQUESTED 4
+
+/*
+ `cw_purse_load_report.state`: the debit was not answered.
+ */
+#define CW_LOADING_DEBIT_UNKNOWN 5
+
+/*
+ `cw_purse_load_report.state`: the account is debited; no MAC2 that is worth anything was given out.
+ */
+#define CW_LOADING_DEBITED 6
+
+/*
+ `cw_purse_load_report.state`: MAC2 was given out.
+ */
+#define CW_LOADING_CREDIT_SENT 7
+
+/*
+ `cw_purse_load_report.state`: MAC2 was given out, and what came of it is not known.
+ */
+#define CW_LOADING_CREDIT_UNKNOWN 8
+
+/*
+ `cw_purse_load_report.state`: the card has proved that it does not have the money.
+ */
+#define CW_LOADING_NOT_LOADED 9
+
+/*
+ `cw_purse_load_report.state`: the account is to get its money back.
+ */
+#define CW_LOADING_REVERSAL_PENDING 10
+
+/*
+ `cw_purse_load_report.state`: ended without debit and load. `reason`: 1 the rules, 2 the account was not debited, 3 given up.
+ */
+#define CW_LOADING_CLOSED 11
+
+/*
+ `cw_purse_load_report.state`: ended, debited and loaded. `reason`, what shows it: 1 the TAC of CREDIT FOR LOAD, 2 the TAC of GET
+ TRANSACTION PROVE, 3 MAC1 of a later initialization, 4 persons who settled its case.
+ */
+#define CW_LOADING_LOADED 12
+
+/*
+ `cw_purse_load_report.state`: ended, debited, not loaded, and reversed.
+ */
+#define CW_LOADING_REVERSED 13
+
+/*
+ `cw_purse_load_report.state`: debited; whether it is loaded cannot be told. `reason`: 1 MAC1 is wrong, 2 the proof is of another
+ load, 3 serial number or balance moved on, 4 the card refuses to be initialized, 5 the card did not come back, 6 the keeper of
+ accounts refuses the reversal.
+ */
+#define CW_LOADING_DISPUTED 14
+
+/*
  `flags` of `cw_process_new_delete`: also what depends on it, and personalized applications.
  */
 #define CW_DELETE_FORCE 0x02
@@ -581,6 +756,11 @@
 #define CW_ASK_DONE 8
 
 /*
+ `cw_question.kind`: ask the keeper of accounts for `account`, and answer with `cw_process_answer_account`.
+ */
+#define CW_ASK_ACCOUNT 9
+
+/*
  A journal: what was decided and what happened, card by card, so that an interrupted run is finished by the next. Made by
  `cw_journal_open` or `cw_journal_new_store`, ended by `cw_journal_free`. Any number of threads may use it at the same time.
  */
@@ -601,8 +781,8 @@ typedef struct cw_keys cw_keys;
 typedef struct cw_load_file cw_load_file;
 
 /*
- An issuing process: a machine that decides, and does nothing itself. Made by `cw_process_new_issue`, `cw_process_new_delete` or
- `cw_process_new_use`, ended by `cw_process_free`, at any time: the next one takes up from what the journal and the card say. A process that has ended, well
+ An issuing process: a machine that decides, and does nothing itself. Made by `cw_process_new_issue`, `cw_process_new_delete`,
+ `cw_process_new_use`, `cw_process_new_load`, `cw_process_resume_load` or `cw_process_give_up_load`, ended by `cw_process_free`, at any time: the next one takes up from what the journal and the card say. A process that has ended, well
  or not, stays so: to go on, make a new one.
 
  Either `cw_process_run` answers all its questions from a session, keys and a journal. Or the program does, with its own reader,
@@ -1923,6 +2103,133 @@ typedef struct cw_lockout {
 } cw_lockout;
 
 /*
+ Where, when and with which keys cards are loaded.
+ */
+typedef struct cw_purse_terminal {
+  /*
+   Set it to `sizeof(cw_purse_terminal)`.
+   */
+  uint32_t struct_size;
+  /*
+   0, or the sum of `CW_PURSE_SM4_BY_VERSION` and `CW_PURSE_KEYS_AS_IS`.
+   */
+  uint32_t flags;
+  /*
+   AID of the application that holds the purse.
+   */
+  struct cw_aid application;
+  /*
+   Identifier of the load key on the card, type 3F.
+   */
+  uint8_t load_kid;
+  /*
+   Number of the terminal.
+   */
+  uint8_t number[6];
+  /*
+   Date and time as the card gets them, in decimal digits: YYYY MM DD hh mm ss.
+   */
+  uint8_t time[7];
+  /*
+   Identifier of the holder's PIN.
+   */
+  uint8_t pin_id;
+  /*
+   `CW_PURSE_TDES`, `CW_PURSE_DES` or `CW_PURSE_SM4`.
+   */
+  uint32_t algorithm;
+  /*
+   `CW_TAC_FOLDED`, which is that of FMCOS 2.0, or `CW_TAC_WHOLE`.
+   */
+  uint32_t tac;
+  /*
+   One of `CW_PROVE_BOTH` to `CW_PROVE_NEXT`.
+   */
+  uint32_t prove;
+  /*
+   Version of the rules, for the record.
+   */
+  uint32_t rules_version;
+  /*
+   The most that is loaded at once, in the smallest unit of the currency.
+   */
+  uint32_t max_amount;
+  /*
+   The most that a purse may hold, in the smallest unit of the currency.
+   */
+  uint32_t max_balance;
+  /*
+   The same time, in milliseconds since 1970-01-01 UTC.
+   */
+  uint64_t now_ms;
+  /*
+   Load key (DLK), as the key service names it.
+   */
+  const char *load_key;
+  /*
+   TAC key (DTK); NULL for none: a load is proved by MAC1 alone then.
+   */
+  const char *tac_key;
+  /*
+   Codes of issuers that the keys are diversified with, 8 bytes each, before the serial number of the card. May be NULL when
+   the count is 0.
+   */
+  const uint8_t *levels;
+  /*
+   Number of codes, up to 6.
+   */
+  size_t level_count;
+  /*
+   The PIN as its holder has just entered it and as the card wants it; NULL where the purse wants none. It is not tried again
+   after a wrong one, and the last try is never made.
+   */
+  const uint8_t *pin;
+  /*
+   Length of `pin`, in bytes, up to 16.
+   */
+  size_t pin_len;
+  /*
+   How the card takes the PIN: name of a profile of native cards that is built in, such as "fmcos-2.0"; NULL without PIN.
+   */
+  const char *pin_profile;
+} cw_purse_terminal;
+
+/*
+ A load as it is ordered.
+ */
+typedef struct cw_purse_load {
+  /*
+   Set it to `sizeof(cw_purse_load)`.
+   */
+  uint32_t struct_size;
+  /*
+   `CW_PURSE_DEPOSIT` or `CW_PURSE_WALLET`.
+   */
+  uint32_t purse;
+  /*
+   Its id, the same in every run, and never that of another load: 1 to 64 bytes of printable ASCII without spaces and `/`. Debit
+   and reversal are booked under it.
+   */
+  const char *id;
+  /*
+   Who pays, as the keeper of accounts names it to you, never a card number: 1 to 64 bytes of printable ASCII without spaces.
+   */
+  const char *account;
+  /*
+   How much, in the smallest unit of the currency; not 0.
+   */
+  uint32_t amount;
+  /*
+   Zero.
+   */
+  uint32_t reserved;
+  /*
+   Where, when and with which keys.
+   */
+  const struct cw_purse_terminal *terminal;
+} cw_purse_load;
+
+/*
  A key record of a PBOC application: what WRITE KEY, enciphered and with MAC, puts in front of the key.
  */
 typedef struct cw_key_record {
@@ -2163,6 +2470,69 @@ typedef int32_t (CW_CALL *cw_event_fn)(void *user, const struct cw_event *event)
 typedef int32_t (CW_CALL *cw_random_fn)(void *user, uint8_t *out, size_t length);
 
 /*
+ What the keeper of accounts is asked: a bank, a payment provider, an operator's business system.
+
+ A booking is made once, however often it is asked for: same `booking` and same content, same answer; same `booking` and other
+ content, `CW_BOOKING_REFUSED`.
+ */
+typedef struct cw_account_request {
+  /*
+   `sizeof(cw_account_request)` of the library; use no field beyond it.
+   */
+  uint32_t struct_size;
+  /*
+   One of `CW_ACCOUNT_DEBIT` to `CW_ACCOUNT_QUERY`.
+   */
+  uint32_t operation;
+  /*
+   Id of the booking: 1 to 80 bytes of printable ASCII.
+   */
+  const char *booking;
+  /*
+   Id of the debit that is reversed; NULL otherwise.
+   */
+  const char *debit;
+  /*
+   The account: 1 to 64 bytes of printable ASCII; NULL for a query.
+   */
+  const char *account;
+  /*
+   How much, in the smallest unit of the currency; 0 for a query.
+   */
+  uint32_t amount;
+  /*
+   Zero.
+   */
+  uint32_t reserved;
+} cw_account_request;
+
+/*
+ What came of a booking.
+ */
+typedef struct cw_booking {
+  /*
+   `sizeof(cw_booking)`; a callback uses no field beyond it.
+   */
+  uint32_t struct_size;
+  /*
+   One of `CW_BOOKING_BOOKED` to `CW_BOOKING_NOT_SEEN`.
+   */
+  uint32_t status;
+  /*
+   The keeper's number of a booking that is made: 1 to 64 bytes of printable ASCII without spaces, ends with a NUL.
+   */
+  char reference[68];
+} cw_booking;
+
+/*
+ Asks the keeper of accounts; blocks until there is an answer. `request` and `answer`, which is zero before, are good until the
+ callback returns. `CW_OK` when `answer` is filled in. Anything else, and an answer that cannot be, is no definite answer: the
+ keeper may have booked, and is queried by a later run. It does not throw and does not jump out; a call with the process or session
+ in use ends with `CW_REENTRANT`.
+ */
+typedef cw_status (CW_CALL *cw_account_fn)(void *user, const struct cw_account_request *request, struct cw_booking *answer);
+
+/*
  What a process runs with.
  */
 typedef struct cw_ports {
@@ -2175,7 +2545,7 @@ typedef struct cw_ports {
    */
   uint32_t flags;
   /*
-   The card; a secure channel of the session is given up. The process resets the card and opens its own channels.
+   The card; a secure channel of the session is given up. A process that issues resets the card and opens its own channels.
    */
   struct cw_session *session;
   /*
@@ -2195,9 +2565,13 @@ typedef struct cw_ports {
    */
   cw_random_fn random;
   /*
-   Handed to the two callbacks, and not looked at otherwise.
+   Handed to the callbacks, and not looked at otherwise.
    */
   void *user;
+  /*
+   Asks the keeper of accounts; may be NULL for a process that moves no money. One that does ends with `CW_ACCOUNT_UNKNOWN` then.
+   */
+  cw_account_fn account;
 } cw_ports;
 
 /*
@@ -2209,7 +2583,7 @@ typedef struct cw_question {
    */
   uint32_t struct_size;
   /*
-   One of `CW_ASK_TRANSMIT` to `CW_ASK_DONE`.
+   One of `CW_ASK_TRANSMIT` to `CW_ASK_ACCOUNT`. New ones may come with new functions that make processes.
    */
   uint32_t kind;
   /*
@@ -2236,6 +2610,10 @@ typedef struct cw_question {
    What happened.
    */
   const struct cw_event *event;
+  /*
+   What the keeper of accounts is asked.
+   */
+  const struct cw_account_request *account;
 } cw_question;
 
 /*
@@ -2275,6 +2653,68 @@ typedef struct cw_report {
    */
   char card[132];
 } cw_report;
+
+/*
+ How a process left a load. Besides `state` it is zero when there was none.
+ */
+typedef struct cw_purse_load_report {
+  /*
+   Set it to `sizeof(cw_purse_load_report)`.
+   */
+  uint32_t struct_size;
+  /*
+   One of `CW_LOADING_NONE` to `CW_LOADING_DISPUTED`.
+   */
+  uint32_t state;
+  /*
+   Why, as the states say; 0 where a state has no reasons.
+   */
+  uint32_t reason;
+  /*
+   `CW_PURSE_DEPOSIT` or `CW_PURSE_WALLET`.
+   */
+  uint32_t purse;
+  /*
+   How much, in the smallest unit of the currency.
+   */
+  uint32_t amount;
+  /*
+   How often CREDIT FOR LOAD was sent.
+   */
+  uint32_t credits;
+  /*
+   1: the card told serial number and balance under a MAC1 that verifies; 0: it did not come to that.
+   */
+  uint32_t initialized;
+  /*
+   Online transaction serial number before the load.
+   */
+  uint32_t serial;
+  /*
+   Balance before the load.
+   */
+  uint32_t balance_before;
+  /*
+   Balance after it, with `CW_LOADING_LOADED`.
+   */
+  uint32_t balance_after;
+  /*
+   Which load of the card it is, from 1.
+   */
+  uint64_t number;
+  /*
+   Its id, ends with a NUL.
+   */
+  char id[68];
+  /*
+   Who pays, ends with a NUL.
+   */
+  char account[68];
+  /*
+   Entity of the case that the process waits for, with `CW_QUARANTINED`; ends with a NUL.
+   */
+  char dispute[204];
+} cw_purse_load_report;
 
 /*
  Done.
@@ -2532,6 +2972,17 @@ typedef struct cw_report {
  There is no open question, or it was answered with something that belongs to another one; or the process has not ended yet.
  */
 #define CW_OUT_OF_TURN 510
+
+/*
+ The load of a purse has ended without money on the card: it was not allowed, not debited, given up, or reversed.
+ `cw_process_load_report` says which.
+ */
+#define CW_NOT_LOADED 511
+
+/*
+ The keeper of accounts gave no definite answer: it may have booked. Run a new process with the same id later.
+ */
+#define CW_ACCOUNT_UNKNOWN 512
 
 /*
  Another writer worked on the same card.
@@ -3005,6 +3456,36 @@ cw_status CW_CALL cw_journal_lockout(struct cw_journal *journal,
                              struct cw_lockout *out);
 
 /*
+ A process that loads the purse of the card in the reader, or finishes the load with this id: an account is debited and the card
+ credited, and neither ever without the other.
+
+ `CW_OK`: the account is debited, and the card has proved that it has the money. `CW_NOT_LOADED`: it has ended, and no money moved
+ or is back. With `CW_INTERRUPTED`, `CW_ACCOUNT_UNKNOWN` and `CW_QUARANTINED` it has not ended: run again with the same id, or end it
+ with `cw_process_give_up_load`. `cw_process_load_report` tells each time where it stands.
+
+ Keys in memory or in a token answer it. Key services of programs, and `CW_ASK_KEYS`, are not asked for MACs of purses yet:
+ `CW_KEY_SERVICE`.
+ */
+cw_status CW_CALL cw_process_new_load(const struct cw_purse_load *load,
+                              struct cw_process **out);
+
+/*
+ A process that finishes whatever load of the card in the reader was cut off; `CW_OK` and `CW_LOADING_NONE` when there is none. A
+ debit that was never booked is cancelled, not begun again. It ends as that of `cw_process_new_load` does.
+ */
+cw_status CW_CALL cw_process_resume_load(const struct cw_purse_terminal *terminal,
+                                 struct cw_process **out);
+
+/*
+ A process that ends the load with this id without its card: what was debited and never credited is reversed; where a MAC2 was given
+ out, it is disputed (`CW_QUARANTINED`), and once persons have settled its case, it ends as they say. It asks no card and no keys.
+ `now_ms`: the time, in milliseconds since 1970-01-01 UTC.
+ */
+cw_status CW_CALL cw_process_give_up_load(const char *id,
+                                  uint64_t now_ms,
+                                  struct cw_process **out);
+
+/*
  A process that makes of a card what the order says, whatever was done before. Load files are shared; all else is copied.
  */
 cw_status CW_CALL cw_process_new_issue(const struct cw_order *order,
@@ -3079,12 +3560,18 @@ cw_status CW_CALL cw_process_answer_committed(struct cw_process *process,
                                       uint64_t first_seq);
 
 /*
+ Answers `CW_ASK_ACCOUNT`: `status`, and with `CW_BOOKING_BOOKED` `reference`.
+ */
+cw_status CW_CALL cw_process_answer_account(struct cw_process *process, const struct cw_booking *answer);
+
+/*
  Answers the open question with a failure: for card questions one of `CW_CARD_REMOVED` to `CW_LINE_LOST` or `CW_TRANSPORT`, with
  `delivery` as in `cw_answer`; for `CW_ASK_KEYS` one of `CW_KEY_NOT_FOUND` to `CW_KEY_SERVICE`; for the journal one of
  `CW_STORE_CONFLICT` to `CW_STORE_DAMAGED`.
 
  `reason` may be NULL: words for the error message, without a secret; it is looked at for `CW_TRANSPORT`, `CW_KEY_REFUSED`,
- `CW_KEY_UNAVAILABLE` and the journal. `CW_ASK_RANDOM` takes `CW_NO_RANDOM`. The process then ends or goes on as it must: ask for its
+ `CW_KEY_UNAVAILABLE` and the journal. `CW_ASK_RANDOM` takes `CW_NO_RANDOM`; `CW_ASK_ACCOUNT` takes `CW_TIMEOUT` or `CW_LINE_LOST`,
+ after which the keeper is taken to have booked or not. The process then ends or goes on as it must: ask for its
  next question.
  */
 cw_status CW_CALL cw_process_answer_failure(struct cw_process *process,
@@ -3093,9 +3580,18 @@ cw_status CW_CALL cw_process_answer_failure(struct cw_process *process,
                                     const char *reason);
 
 /*
- Tells what a process brought about that has ended with `CW_OK`.
+ Tells what a process brought about that has ended with `CW_OK`. One that loads a purse has `cw_process_load_report`, and ends this
+ with `CW_OUT_OF_TURN`.
  */
-cw_status CW_CALL cw_process_report(struct cw_process *process, struct cw_report *out);
+cw_status CW_CALL cw_process_report(struct cw_process *process,
+                            struct cw_report *out);
+
+/*
+ Tells how a process left the load of a purse, whatever it ended with. A process that has not ended, failed before it came to a
+ load or is none of loads ends this with `CW_OUT_OF_TURN`.
+ */
+cw_status CW_CALL cw_process_load_report(struct cw_process *process,
+                                 struct cw_purse_load_report *out);
 
 /*
  Gives one object that is on the card after a process that has ended with `CW_OK`: `cw_report.after_count` of them, counted from 0;

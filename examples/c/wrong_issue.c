@@ -942,7 +942,7 @@ int main(int argc, char **argv)
 {
     if (argc < 2)
         return 2;
-    (void)journal_commit; /* of demo.h; the store here is another one */
+    (void)journal_commit; /* of journal.h; the store here is another one */
     if (argc == 3 && strcmp(argv[1], "another") == 0)
         return other_program(argv[2]);
     this_program = argv[0];

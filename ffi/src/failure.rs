@@ -6,6 +6,8 @@ use cardwright_apdu::{
 use cardwright_gp::load_file::CapError;
 use cardwright_gp::{CardFault, ChannelError, Error, LoadFileError};
 use cardwright_issuance::job::JobError;
+use cardwright_issuance::machine::MachineError;
+use cardwright_issuance::purse::LoadError;
 use cardwright_issuance::remote::IssueError;
 use cardwright_issuance::store::{Place, StoreError};
 use cardwright_keys::{IntakeError, KeyError};
@@ -214,7 +216,16 @@ impl From<cardwright_cos::Error> for Failure {
                 failure.sw = sw.0;
                 failure
             }
-            Error::Length { command, .. } => Self::new(CW_CARD_FAULT, "").of(command),
+            Error::Length { command, .. } | Error::Mac { command, .. } | Error::Algorithm { command, .. } => {
+                Self::new(CW_CARD_FAULT, "").of(command)
+            }
+            Error::MacRefused { command } => Self::new(CW_REFUSED, "").of(command),
+            Error::ResponseMac { command } => Self::new(CW_BAD_PROTECTION, "").of(command),
+            Error::LastTry { .. } => Self::new(CW_GUARDED, ""),
+            Error::TooLong { command, .. } => Self::new(CW_COMMAND_TOO_LONG, "").of(command),
+            Error::Command(_) | Error::Load(_) | Error::Insufficient { .. } | Error::TransactionType { .. } => {
+                Self::new(CW_BAD_VALUE, "")
+            }
             Error::Transport { command, source } => Self::from(source).of(command),
             Error::Keys(error) => error.into(),
             _ => Self::new(CW_INTERNAL, ""),
@@ -295,6 +306,39 @@ impl From<IssueError> for Failure {
             IssueError::Store(error) => error.into(),
             error => Self::new(status, error.to_string()),
         }
+    }
+}
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        use cardwright_cos::Error as Cos;
+        let message = error.to_string();
+        let status = match error {
+            // What came back wrong is no card that was torn out.
+            LoadError::Gp(Error::Transport { command, source })
+            | LoadError::Cos(Cos::Transport { command, source })
+                if !matches!(source.kind, TransportErrorKind::Exchange(_) | TransportErrorKind::Diverged { .. }) =>
+            {
+                return crate::purse::interrupted(command, &source.kind);
+            }
+            LoadError::Gp(error) => return error.into(),
+            LoadError::Cos(error) => return error.into(),
+            LoadError::Store(error)
+            | LoadError::Machine(MachineError::Store(error))
+            | LoadError::Case(MachineError::Store(error)) => return error.into(),
+            LoadError::OpenLoad { .. } | LoadError::OrderChanged { .. } | LoadError::UsedElsewhere { .. } => {
+                CW_CONTRADICTION
+            }
+            LoadError::NoSuchLoad { .. } => CW_NOT_FOUND,
+            LoadError::NoSerialNumber | LoadError::OtherState => CW_CARD_FAULT,
+            LoadError::Machine(MachineError::Stale { .. }) | LoadError::Case(MachineError::Stale { .. }) => {
+                CW_STORE_CONFLICT
+            }
+            // The records of a purse do not follow from one another.
+            LoadError::Machine(_) | LoadError::Case(_) => CW_STORE_DAMAGED,
+            _ => CW_INTERNAL,
+        };
+        Self::new(status, message)
     }
 }
 

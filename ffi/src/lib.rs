@@ -10,6 +10,7 @@
 #![allow(non_camel_case_types, reason = "types have the names that C sees")]
 #![allow(clippy::missing_safety_doc, reason = "the rules for all functions stand once, at the head of the header")]
 
+pub mod account;
 pub mod apdu;
 mod boundary;
 pub mod card;
@@ -41,6 +42,7 @@ mod pkcs11_test;
 mod plain;
 pub mod process;
 pub mod profile;
+pub mod purse;
 mod random;
 pub mod readers;
 pub mod scp11;

@@ -1,18 +1,21 @@
 //! Durable issuing processes: driven to their end with a session, keys and a journal, or question by question.
 
 use std::ffi::{c_char, c_void};
+use std::mem::offset_of;
 
 use cardwright_apdu::{
     Delivery, Exchange, ExchangeAction, ExchangeLimits, ProcedureError, Progress, ResponseApdu, Transport,
     TransportError, TransportErrorKind,
 };
+use cardwright_issuance::account::AccountError;
 use cardwright_issuance::journal::Entity;
 use cardwright_issuance::remote::{self, DeleteOrder, IssueError, Outcome};
 use cardwright_issuance::store::{Durable, StoreError};
-use cardwright_issuance::{Answer, Ask, Conversation, Notice};
+use cardwright_issuance::{Answer, Ask, CardIdentity, Conversation, Notice};
 use cardwright_keys::{KeyAnswer, KeyError, KeyService};
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::account::{self, AccountRequestInC, cw_account_fn, cw_account_request, cw_booking};
 use crate::boundary::boundary;
 use crate::event::{EventInC, Finished, cw_event, cw_event_fn, cw_report, cw_row};
 use crate::failure::Failure;
@@ -24,6 +27,7 @@ use crate::key_service;
 use crate::keys::{self, cw_keys};
 use crate::order::{self, cw_order};
 use crate::plain::{self, Out, plain};
+use crate::purse::{LoadEnd, cw_purse_load_report};
 use crate::session::{Session, cw_session};
 use crate::status::*;
 use crate::store::{self, Records, TransactionInC, cw_record, cw_transaction};
@@ -48,9 +52,11 @@ pub const CW_ASK_RANDOM: u32 = 6;
 pub const CW_ASK_NOTHING: u32 = 7;
 /// `cw_question.kind`: the process has ended: `cw_process_report`.
 pub const CW_ASK_DONE: u32 = 8;
+/// `cw_question.kind`: ask the keeper of accounts for `account`, and answer with `cw_process_answer_account`.
+pub const CW_ASK_ACCOUNT: u32 = 9;
 
-/// An issuing process: a machine that decides, and does nothing itself. Made by `cw_process_new_issue`, `cw_process_new_delete` or
-/// `cw_process_new_use`, ended by `cw_process_free`, at any time: the next one takes up from what the journal and the card say. A process that has ended, well
+/// An issuing process: a machine that decides, and does nothing itself. Made by `cw_process_new_issue`, `cw_process_new_delete`,
+/// `cw_process_new_use`, `cw_process_new_load`, `cw_process_resume_load` or `cw_process_give_up_load`, ended by `cw_process_free`, at any time: the next one takes up from what the journal and the card say. A process that has ended, well
 /// or not, stays so: to go on, make a new one.
 ///
 /// Either `cw_process_run` answers all its questions from a session, keys and a journal. Or the program does, with its own reader,
@@ -67,7 +73,7 @@ pub struct cw_process {
 pub struct cw_question {
     /// Set it to `sizeof(cw_question)`.
     pub struct_size: u32,
-    /// One of `CW_ASK_TRANSMIT` to `CW_ASK_DONE`.
+    /// One of `CW_ASK_TRANSMIT` to `CW_ASK_ACCOUNT`. New ones may come with new functions that make processes.
     pub kind: u32,
     /// A command for the card. It may hold a key: do not log it.
     pub bytes: *const u8,
@@ -81,6 +87,8 @@ pub struct cw_question {
     pub transaction: *const cw_transaction,
     /// What happened.
     pub event: *const cw_event,
+    /// What the keeper of accounts is asked.
+    pub account: *const cw_account_request,
 }
 
 /// Fills `out` with `length` random bytes from a generator fit for keys. 0 for success.
@@ -94,7 +102,7 @@ pub struct cw_ports {
     pub struct_size: u32,
     /// Zero.
     pub flags: u32,
-    /// The card; a secure channel of the session is given up. The process resets the card and opens its own channels.
+    /// The card; a secure channel of the session is given up. A process that issues resets the card and opens its own channels.
     pub session: *mut cw_session,
     /// The keys; may be NULL for a process that asks none.
     pub keys: *mut cw_keys,
@@ -104,16 +112,28 @@ pub struct cw_ports {
     pub event: cw_event_fn,
     /// Random bytes; NULL for the system's generator, which is what it should be outside of tests.
     pub random: cw_random_fn,
-    /// Handed to the two callbacks, and not looked at otherwise.
+    /// Handed to the callbacks, and not looked at otherwise.
     pub user: *mut c_void,
+    /// Asks the keeper of accounts; may be NULL for a process that moves no money. One that does ends with `CW_ACCOUNT_UNKNOWN` then.
+    pub account: cw_account_fn,
 }
 
 plain! {
-    cw_question: size_of::<cw_question>();
-    cw_ports: size_of::<cw_ports>();
+    cw_question: offset_of!(cw_question, account);
+    cw_ports: offset_of!(cw_ports, account);
 }
 
-type Ended = Result<Outcome<Finished>, IssueError>;
+/// How a process has ended: what it brought about or why it failed, and how a load was left, which is told in both cases.
+pub(crate) struct Ended {
+    pub(crate) result: Result<Finished, Failure>,
+    pub(crate) load: Option<LoadEnd>,
+}
+
+impl From<Result<Finished, Failure>> for Ended {
+    fn from(result: Result<Finished, Failure>) -> Self {
+        Self { result, load: None }
+    }
+}
 
 /// A conversation whose result is the same whatever it is about.
 trait Machine: Send {
@@ -123,42 +143,56 @@ trait Machine: Send {
 }
 
 struct Mapped<T> {
-    conversation: Conversation<Result<Outcome<T>, IssueError>>,
-    finish: fn(T) -> Finished,
+    conversation: Conversation<T>,
+    end: fn(T) -> Ended,
 }
 
 impl<T> Mapped<T> {
-    fn map(
-        &self,
-        progress: Result<Progress<Ask, Result<Outcome<T>, IssueError>>, ProcedureError>,
-    ) -> Result<Progress<Ask, Ended>, ProcedureError> {
-        Ok(match progress? {
+    fn map(&self, progress: Progress<Ask, T>) -> Progress<Ask, Ended> {
+        match progress {
             Progress::Ask(ask) => Progress::Ask(ask),
-            Progress::Done(Err(error)) => Progress::Done(Err(error)),
-            Progress::Done(Ok(outcome)) => Progress::Done(match outcome {
-                Outcome::Complete(result) => Ok(Outcome::Complete((self.finish)(result))),
-                Outcome::Interrupted(during) => Ok(Outcome::Interrupted(during)),
-                Outcome::Quarantined { step, reason } => Ok(Outcome::Quarantined { step, reason }),
-                _ => return Err(ProcedureError::Ended),
-            }),
-        })
+            Progress::Done(result) => Progress::Done((self.end)(result)),
+        }
     }
 }
 
 impl<T> Machine for Mapped<T> {
     fn start(&mut self) -> Result<Progress<Ask, Ended>, ProcedureError> {
-        let progress = self.conversation.start();
-        self.map(progress)
+        let progress = self.conversation.start()?;
+        Ok(self.map(progress))
     }
 
     fn answer(&mut self, answer: Answer) -> Result<Progress<Ask, Ended>, ProcedureError> {
-        let progress = self.conversation.answer(answer);
-        self.map(progress)
+        let progress = self.conversation.answer(answer)?;
+        Ok(self.map(progress))
     }
 
     fn poll_notice(&mut self) -> Option<Notice> {
         self.conversation.poll_notice()
     }
+}
+
+/// What is proved to be on the card, or why it is not.
+fn completed<T>(result: Result<Outcome<T>, IssueError>) -> Result<T, Failure> {
+    match result? {
+        Outcome::Complete(result) => Ok(result),
+        Outcome::Interrupted(during) => {
+            let message = format!(
+                "{}: {}; what was under way is not known: put the same card back and run again",
+                during.command, during.kind
+            );
+            Err(Failure::new(CW_INTERRUPTED, message).of(during.command).doubtful(true))
+        }
+        Outcome::Quarantined { step, reason } => {
+            Err(Failure::new(CW_QUARANTINED, format!("step {step} waits for a person: {reason}")))
+        }
+        _ => Err(Failure::new(CW_INTERNAL, "an outcome without a name")),
+    }
+}
+
+fn issued(result: Result<Outcome<remote::Report>, IssueError>) -> Ended {
+    let finish = |report: remote::Report| Finished { card: report.card.identity.to_string(), report: Some(report) };
+    completed(result).map(finish).into()
 }
 
 /// What a `cw_process` stands for.
@@ -172,6 +206,8 @@ struct Inner {
     machine: Box<dyn Machine>,
     state: State,
     limits: ExchangeLimits,
+    /// How a load was left, once its process has ended.
+    load: Option<LoadEnd>,
     /// What the last question's pointers lead to.
     shown: Option<Shown>,
     /// Whether `cw_process_next` has given the question: what was not asked is not answered.
@@ -193,14 +229,16 @@ enum Shown {
     Entity(std::ffi::CString),
     Transaction(TransactionInC),
     Event(EventInC),
+    Account(AccountRequestInC),
 }
 
 impl Inner {
-    fn new<T: 'static>(conversation: Conversation<Result<Outcome<T>, IssueError>>, finish: fn(T) -> Finished) -> Self {
+    fn new<T: 'static>(conversation: Conversation<T>, end: fn(T) -> Ended) -> Self {
         Self {
-            machine: Box::new(Mapped { conversation, finish }),
+            machine: Box::new(Mapped { conversation, end }),
             state: State::Fresh,
             limits: ExchangeLimits::default(),
+            load: None,
             shown: None,
             is_asked: false,
         }
@@ -217,19 +255,13 @@ impl Inner {
                 }
             },
             Ok(Progress::Ask(ask)) => State::Asked(ask),
-            Ok(Progress::Done(Ok(Outcome::Complete(finished)))) => State::Done(finished),
-            Ok(Progress::Done(Ok(Outcome::Interrupted(during)))) => {
-                let message = format!(
-                    "{}: {}; what was under way is not known: put the same card back and run again",
-                    during.command, during.kind
-                );
-                State::Failed(Failure::new(CW_INTERRUPTED, message).of(during.command).doubtful(true))
+            Ok(Progress::Done(Ended { result, load })) => {
+                self.load = load;
+                match result {
+                    Ok(finished) => State::Done(finished),
+                    Err(failure) => State::Failed(failure),
+                }
             }
-            Ok(Progress::Done(Ok(Outcome::Quarantined { step, reason }))) => {
-                State::Failed(Failure::new(CW_QUARANTINED, format!("step {step} waits for a person: {reason}")))
-            }
-            Ok(Progress::Done(Ok(_))) => State::Failed(Failure::new(CW_INTERNAL, "an outcome without a name")),
-            Ok(Progress::Done(Err(error))) => State::Failed(error.into()),
             Err(error) => State::Failed(Failure::new(CW_INTERNAL, error.to_string())),
         };
     }
@@ -292,15 +324,24 @@ impl Inner {
             State::Asked(Ask::History(_)) => "the open question is CW_ASK_HISTORY",
             State::Asked(Ask::Commit(_)) => "the open question is CW_ASK_COMMIT",
             State::Asked(Ask::Random) => "the open question is CW_ASK_RANDOM",
+            State::Asked(Ask::Account(_)) => "the open question is CW_ASK_ACCOUNT",
             State::Asked(_) | State::Exchanging(..) => "the open question is CW_ASK_TRANSMIT",
         };
         Err(Failure::new(CW_OUT_OF_TURN, what))
     }
 }
 
-fn insert(inner: Inner, out: *mut *mut cw_process) -> Result<(), Failure> {
-    // SAFETY: the callers have checked `out`; the header asks for a writable pointer.
-    unsafe { handle::hand_out(Process(Exclusive::new(inner)), out) }
+/// Hands a process out.
+///
+/// # Safety
+/// `out` was checked and is writable.
+pub(crate) unsafe fn hand_out<T: 'static>(
+    conversation: Conversation<T>,
+    end: fn(T) -> Ended,
+    out: *mut *mut cw_process,
+) -> Result<(), Failure> {
+    // SAFETY: passed on.
+    unsafe { handle::hand_out(Process(Exclusive::new(Inner::new(conversation, end))), out) }
 }
 
 /// A process that makes of a card what the order says, whatever was done before. Load files are shared; all else is copied.
@@ -310,8 +351,8 @@ pub unsafe extern "system" fn cw_process_new_issue(order: *const cw_order, out: 
         input::out(out, "out")?;
         // SAFETY: the header asks for structs of `struct_size` bytes and pointers that are good for their numbers.
         let order = unsafe { order::read(order, true)? };
-        let finish = |report: remote::Report| Finished { card: report.card.identity.to_string(), report: Some(report) };
-        insert(Inner::new(remote::issue(order), finish), out)
+        // SAFETY: `out` was checked; the header asks for a writable pointer.
+        unsafe { hand_out(remote::issue(order), issued, out) }
     })
 }
 
@@ -336,8 +377,8 @@ pub unsafe extern "system" fn cw_process_new_delete(
             return Err(Failure::value(format!("delete flags {flags:X} are not known")));
         }
         let order = DeleteOrder { aid, force: flags & CW_DELETE_FORCE != 0, access };
-        let finish = |report: remote::Report| Finished { card: report.card.identity.to_string(), report: Some(report) };
-        insert(Inner::new(remote::delete(order), finish), out)
+        // SAFETY: `out` was checked; the header asks for a writable pointer.
+        unsafe { hand_out(remote::delete(order), issued, out) }
     })
 }
 
@@ -348,8 +389,11 @@ pub unsafe extern "system" fn cw_process_new_use(application: *const cw_aid, out
         input::out(out, "out")?;
         // SAFETY: the header asks for a readable struct.
         let aid = unsafe { input::require_aid(application, "application")? };
-        let finish = |card: cardwright_issuance::CardIdentity| Finished { card: card.to_string(), report: None };
-        insert(Inner::new(remote::record_use(aid), finish), out)
+        let used = |result: Result<Outcome<CardIdentity>, IssueError>| {
+            completed(result).map(|card| Finished { card: card.to_string(), report: None }).into()
+        };
+        // SAFETY: `out` was checked; the header asks for a writable pointer.
+        unsafe { hand_out(remote::record_use(aid), used, out) }
     })
 }
 
@@ -428,6 +472,7 @@ fn run(
                     }),
                     Ask::History(entity) => Answer::History(journal.history(entity)),
                     Ask::Commit(transaction) => Answer::Committed(journal.commit(transaction.clone())),
+                    Ask::Account(request) => Answer::Account(account::ask(ports.account, ports.user, request)),
                     Ask::Random => match random(ports) {
                         Ok(bytes) => Answer::Random(bytes),
                         Err(failure) => {
@@ -481,6 +526,7 @@ fn next(inner: &mut Inner) -> Result<cw_question, Failure> {
         entity: std::ptr::null(),
         transaction: std::ptr::null(),
         event: std::ptr::null(),
+        account: std::ptr::null(),
     };
     inner.begin();
     while let Some(notice) = inner.machine.poll_notice() {
@@ -526,6 +572,15 @@ fn next(inner: &mut Inner) -> Result<cw_question, Failure> {
             let shown = Shown::Transaction(TransactionInC::new(transaction));
             question.transaction = show(&mut inner.shown, shown, |shown| match shown {
                 Shown::Transaction(transaction) => transaction.transaction(),
+                _ => std::ptr::null(),
+            });
+        }
+        State::Asked(Ask::Account(request)) => {
+            let request = AccountRequestInC::new(request)
+                .ok_or_else(|| Failure::new(CW_UNSUPPORTED, "a request to the keeper of accounts without a number"))?;
+            question.kind = CW_ASK_ACCOUNT;
+            question.account = show(&mut inner.shown, Shown::Account(request), |shown| match shown {
+                Shown::Account(request) => request.request(),
                 _ => std::ptr::null(),
             });
         }
@@ -633,12 +688,32 @@ pub unsafe extern "system" fn cw_process_answer_committed(process: *mut cw_proce
     })
 }
 
+/// Answers `CW_ASK_ACCOUNT`: `status`, and with `CW_BOOKING_BOOKED` `reference`.
+#[unsafe(no_mangle)]
+pub unsafe extern "system" fn cw_process_answer_account(
+    process: *mut cw_process,
+    answer: *const cw_booking,
+) -> cw_status {
+    boundary(|| {
+        handle::with::<Process, _>(process as usize, |process| {
+            let inner = process.0.get();
+            // SAFETY: the header asks for a struct of `struct_size` readable bytes.
+            let answer = unsafe { plain::read(answer)? };
+            let State::Asked(Ask::Account(request)) = inner.asked()? else { return inner.out_of_turn() };
+            let status = answer.to(request)?;
+            inner.answer(Answer::Account(Ok(status)));
+            Ok(())
+        })
+    })
+}
+
 /// Answers the open question with a failure: for card questions one of `CW_CARD_REMOVED` to `CW_LINE_LOST` or `CW_TRANSPORT`, with
 /// `delivery` as in `cw_answer`; for `CW_ASK_KEYS` one of `CW_KEY_NOT_FOUND` to `CW_KEY_SERVICE`; for the journal one of
 /// `CW_STORE_CONFLICT` to `CW_STORE_DAMAGED`.
 ///
 /// `reason` may be NULL: words for the error message, without a secret; it is looked at for `CW_TRANSPORT`, `CW_KEY_REFUSED`,
-/// `CW_KEY_UNAVAILABLE` and the journal. `CW_ASK_RANDOM` takes `CW_NO_RANDOM`. The process then ends or goes on as it must: ask for its
+/// `CW_KEY_UNAVAILABLE` and the journal. `CW_ASK_RANDOM` takes `CW_NO_RANDOM`; `CW_ASK_ACCOUNT` takes `CW_TIMEOUT` or `CW_LINE_LOST`,
+/// after which the keeper is taken to have booked or not. The process then ends or goes on as it must: ask for its
 /// next question.
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn cw_process_answer_failure(
@@ -691,6 +766,9 @@ pub unsafe extern "system" fn cw_process_answer_failure(
                 State::Asked(Ask::Random) if status == CW_NO_RANDOM => {
                     inner.state = State::Failed(Failure::new(CW_NO_RANDOM, "the program has no random bytes"));
                 }
+                State::Asked(Ask::Account(_)) if matches!(status, CW_TIMEOUT | CW_LINE_LOST) => {
+                    inner.answer(Answer::Account(Err(AccountError::NoAnswer)));
+                }
                 State::Asked(_) => return Err(unfit()),
                 _ => return inner.out_of_turn(),
             }
@@ -699,14 +777,40 @@ pub unsafe extern "system" fn cw_process_answer_failure(
     })
 }
 
-/// Tells what a process brought about that has ended with `CW_OK`.
+/// Tells what a process brought about that has ended with `CW_OK`. One that loads a purse has `cw_process_load_report`, and ends this
+/// with `CW_OUT_OF_TURN`.
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn cw_process_report(process: *mut cw_process, out: *mut cw_report) -> cw_status {
     boundary(|| {
         handle::with::<Process, _>(process as usize, |process| {
             // SAFETY: the header asks for a struct of `struct_size` writable bytes.
             let out = unsafe { Out::new(out)? };
-            out.write(&process.0.get().finished()?.in_c());
+            let inner = process.0.get();
+            if inner.load.is_some() {
+                return Err(Failure::new(
+                    CW_OUT_OF_TURN,
+                    "the process was a load: cw_process_load_report tells its end",
+                ));
+            }
+            out.write(&inner.finished()?.in_c());
+            Ok(())
+        })
+    })
+}
+
+/// Tells how a process left the load of a purse, whatever it ended with. A process that has not ended, failed before it came to a
+/// load or is none of loads ends this with `CW_OUT_OF_TURN`.
+#[unsafe(no_mangle)]
+pub unsafe extern "system" fn cw_process_load_report(
+    process: *mut cw_process,
+    out: *mut cw_purse_load_report,
+) -> cw_status {
+    boundary(|| {
+        handle::with::<Process, _>(process as usize, |process| {
+            // SAFETY: the header asks for a struct of `struct_size` writable bytes.
+            let out = unsafe { Out::new(out)? };
+            let load = process.0.get().load.as_ref();
+            out.write(&load.ok_or_else(|| Failure::new(CW_OUT_OF_TURN, "the process has no load to tell of"))?.in_c());
             Ok(())
         })
     })

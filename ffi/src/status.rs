@@ -119,6 +119,11 @@ pub const CW_GUARDED: cw_status = 508;
 pub const CW_NOT_PROVED: cw_status = 509;
 /// There is no open question, or it was answered with something that belongs to another one; or the process has not ended yet.
 pub const CW_OUT_OF_TURN: cw_status = 510;
+/// The load of a purse has ended without money on the card: it was not allowed, not debited, given up, or reversed.
+/// `cw_process_load_report` says which.
+pub const CW_NOT_LOADED: cw_status = 511;
+/// The keeper of accounts gave no definite answer: it may have booked. Run a new process with the same id later.
+pub const CW_ACCOUNT_UNKNOWN: cw_status = 512;
 
 /// Another writer worked on the same card.
 pub const CW_STORE_CONFLICT: cw_status = 601;
@@ -153,7 +158,7 @@ const NAMES: &[(cw_status, &str)] = names! {
     CW_CARD_FAULT CW_UNSUPPORTED CW_NOT_OPEN CW_WRONG_KEYS CW_NO_KEYS CW_BAD_PROTECTION CW_CHANNEL_CLOSED
     CW_COMMAND_TOO_LONG CW_BAD_SECURITY_LEVEL CW_BAD_CERTIFICATE CW_KEY_NOT_FOUND CW_KEY_MISFIT CW_KEY_REFUSED CW_KEY_UNAVAILABLE
     CW_KEY_SERVICE CW_INTERRUPTED CW_QUARANTINED CW_LOCKED_OUT CW_OTHER_CARD CW_CONTRADICTION CW_NO_IDENTITY CW_NOT_FOUND
-    CW_GUARDED CW_NOT_PROVED CW_OUT_OF_TURN CW_STORE_CONFLICT CW_STORE_BUSY CW_STORE_FULL CW_STORE_FAILED CW_STORE_IN_DOUBT
+    CW_GUARDED CW_NOT_PROVED CW_OUT_OF_TURN CW_NOT_LOADED CW_ACCOUNT_UNKNOWN CW_STORE_CONFLICT CW_STORE_BUSY CW_STORE_FULL CW_STORE_FAILED CW_STORE_IN_DOUBT
     CW_STORE_FILE CW_STORE_DAMAGED CW_INTERNAL CW_POISONED
 };
 

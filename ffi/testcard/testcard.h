@@ -9,6 +9,8 @@
 void *cw_test_card_new(uint64_t cut_at);
 /* The same with SCP01, SCP02 or SCP03 (1, 2, 3) or SCP03 with challenges of 16 bytes (16), and pulled out after the command where executed is not 0. */
 void *cw_test_card_new_scp(uint32_t scp, uint64_t cut_at, uint32_t executed);
+/* A native card issued by the script of the FMCOS 2.0 manual, with the keys printed there and empty purses; pulled out as above. */
+void *cw_test_card_new_purse(uint64_t cut_at, uint32_t executed);
 /* Ends a card; NULL is fine. */
 void cw_test_card_free(void *card);
 /* Both return 0, 1 when the card did not get the command, 2 when that is not known. They write at most capacity bytes. */

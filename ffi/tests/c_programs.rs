@@ -105,6 +105,31 @@ fn the_function_of_the_old_kind_compiles_and_answers() {
 }
 
 #[test]
+fn load_loads_a_purse_once_wherever_the_card_is_torn_out() {
+    if !support::has_c_compiler() {
+        return;
+    }
+    let (folder, program, _) = program("examples/c/load.c", Link::Shared);
+    let load = |cut: u32, executed: bool| {
+        let journal = folder.path().join(format!("{cut}-{executed}"));
+        let (cut, executed) = (cut.to_string(), u32::from(executed).to_string());
+        support::run(&program, &[journal.to_str().unwrap(), &cut, &executed])
+    };
+    let last = |printed: &str| printed.lines().last().unwrap().to_owned();
+    let clean = "  load: debited\n  load: loaded\nloaded: 200, balance 0 and then 200; debited 200 in 1 bookings\n";
+    assert_eq!(load(0, false), clean);
+    // SELECT, INITIALIZE FOR LOAD twice, CREDIT FOR LOAD.
+    for cut in 1..=4 {
+        for executed in [false, true] {
+            let printed = load(cut, executed);
+            assert!(printed.contains("interrupted; "), "cut at {cut}, executed {executed}: {printed}");
+            assert_eq!(last(&printed), last(clean), "cut at {cut}, executed {executed}");
+        }
+    }
+    assert!(!load(5, false).contains("interrupted"), "a load has four commands");
+}
+
+#[test]
 fn each_wrong_issue_has_its_status_and_the_card_is_issued_all_the_same() {
     if !support::has_c_compiler() {
         return;

@@ -38,4 +38,7 @@ namespace Cardwright
 
     [UnmanagedFunctionPointer(CallingConvention.Winapi)]
     internal delegate int cw_random_fn(IntPtr user, IntPtr @out, UIntPtr length);
+
+    [UnmanagedFunctionPointer(CallingConvention.Winapi)]
+    internal delegate int cw_account_fn(IntPtr user, IntPtr request, IntPtr answer);
 }

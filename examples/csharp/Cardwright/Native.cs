@@ -209,5 +209,20 @@ namespace Cardwright
 
         [DllImport(Library, CallingConvention = Convention)]
         internal static extern int cw_process_row(ProcessHandle process, uint before, UIntPtr index, IntPtr @out);
+
+        [DllImport(Library, CallingConvention = Convention)]
+        internal static extern int cw_process_answer_account(ProcessHandle process, IntPtr answer);
+
+        [DllImport(Library, CallingConvention = Convention)]
+        internal static extern int cw_process_load_report(ProcessHandle process, IntPtr @out);
+
+        [DllImport(Library, CallingConvention = Convention)]
+        internal static extern int cw_process_new_load(IntPtr load, out ProcessHandle @out);
+
+        [DllImport(Library, CallingConvention = Convention)]
+        internal static extern int cw_process_resume_load(IntPtr terminal, out ProcessHandle @out);
+
+        [DllImport(Library, CallingConvention = Convention)]
+        internal static extern int cw_process_give_up_load(byte[] id, ulong now_ms, out ProcessHandle @out);
     }
 }

@@ -29,6 +29,9 @@ namespace Cardwright
 
         /// <summary>The process has ended: <see cref="IssuingProcess.Report"/>.</summary>
         Done = 8,
+
+        /// <summary>Ask the keeper of accounts: only of processes that load purses, which this binding does not make yet.</summary>
+        Account = 9,
     }
 
     /// <summary>What a process wants next; null what the kind does not name.</summary>

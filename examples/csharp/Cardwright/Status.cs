@@ -163,6 +163,13 @@ namespace Cardwright
         /// <summary>A question of the process was not answered, or answered with something that belongs to another one.</summary>
         OutOfTurn = 510,
 
+        /// <summary>The load of a purse has ended without money on the card: it was not allowed, not debited, given up, or
+        /// reversed.</summary>
+        NotLoaded = 511,
+
+        /// <summary>The keeper of accounts gave no definite answer: it may have booked.</summary>
+        AccountUnknown = 512,
+
         /// <summary>Another writer worked on the same card.</summary>
         StoreConflict = 601,
 

@@ -549,6 +549,7 @@ namespace Cardwright
         public cw_event_fn @event;
         public cw_random_fn random;
         public IntPtr user;
+        public cw_account_fn account;
     }
 
     [StructLayout(LayoutKind.Sequential)]
@@ -562,6 +563,7 @@ namespace Cardwright
         public IntPtr entity;
         public IntPtr transaction;
         public IntPtr @event;
+        public IntPtr account;
     }
 
     [StructLayout(LayoutKind.Sequential)]
@@ -577,5 +579,88 @@ namespace Cardwright
         public uint after_count;
         [MarshalAs(UnmanagedType.ByValArray, SizeConst = 132)]
         public byte[] card;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct cw_account_request : IGrows
+    {
+        public uint struct_size;
+        public uint operation;
+        public IntPtr booking;
+        public IntPtr debit;
+        public IntPtr account;
+        public uint amount;
+        public uint reserved;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct cw_booking : IGrows
+    {
+        public uint struct_size;
+        public uint status;
+        [MarshalAs(UnmanagedType.ByValArray, SizeConst = 68)]
+        public byte[] reference;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct cw_purse_terminal : IGrows
+    {
+        public uint struct_size;
+        public uint flags;
+        public cw_aid application;
+        public byte load_kid;
+        [MarshalAs(UnmanagedType.ByValArray, SizeConst = 6)]
+        public byte[] number;
+        [MarshalAs(UnmanagedType.ByValArray, SizeConst = 7)]
+        public byte[] time;
+        public byte pin_id;
+        public uint algorithm;
+        public uint tac;
+        public uint prove;
+        public uint rules_version;
+        public uint max_amount;
+        public uint max_balance;
+        public ulong now_ms;
+        public IntPtr load_key;
+        public IntPtr tac_key;
+        public IntPtr levels;
+        public UIntPtr level_count;
+        public IntPtr pin;
+        public UIntPtr pin_len;
+        public IntPtr pin_profile;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct cw_purse_load : IGrows
+    {
+        public uint struct_size;
+        public uint purse;
+        public IntPtr id;
+        public IntPtr account;
+        public uint amount;
+        public uint reserved;
+        public IntPtr terminal;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct cw_purse_load_report : IGrows
+    {
+        public uint struct_size;
+        public uint state;
+        public uint reason;
+        public uint purse;
+        public uint amount;
+        public uint credits;
+        public uint initialized;
+        public uint serial;
+        public uint balance_before;
+        public uint balance_after;
+        public ulong number;
+        [MarshalAs(UnmanagedType.ByValArray, SizeConst = 68)]
+        public byte[] id;
+        [MarshalAs(UnmanagedType.ByValArray, SizeConst = 68)]
+        public byte[] account;
+        [MarshalAs(UnmanagedType.ByValArray, SizeConst = 204)]
+        public byte[] dispute;
     }
 }
