@@ -4,11 +4,11 @@ mod support;
 
 use cardwright::issuance::event::Proof;
 use cardwright::issuance::job::Job;
-use cardwright::issuance::remote::{ApplicationStatus, IssueError, Outcome, steps};
+use cardwright::issuance::remote::{ApplicationStatus, IssueError, Order, Outcome, steps};
 use cardwright::issuance::step::StepState;
 use cardwright::issuance::store::{Journal, MemoryStore};
 use cardwright::keys::pboc;
-use cardwright_sim::{Fault, Faults, JavaCard, SecureChannelProtocol};
+use cardwright_sim::{Fault, Faults, JavaCard, LogEntry, SecureChannelProtocol};
 use support::{SCP02, SCP03, card, instance, is_complete, issue, number_of, order, snapshot};
 
 fn complete(protocol: SecureChannelProtocol) -> (JavaCard, u64) {
@@ -44,7 +44,7 @@ fn a_card_is_issued_with_its_own_keys() {
 }
 
 /// Commands that must succeed once and only once, whatever happens: the last LOAD block, INSTALL, PUT KEY, the master key.
-fn executed_once(reader_log: &[cardwright_sim::LogEntry]) -> [usize; 4] {
+fn executed_once(reader_log: &[LogEntry]) -> [usize; 4] {
     let mut counts = [0; 4];
     for entry in reader_log.iter().filter(|entry| entry.response.ends_with(&[0x90, 0])) {
         match entry.command[..] {
@@ -61,6 +61,10 @@ fn executed_once(reader_log: &[cardwright_sim::LogEntry]) -> [usize; 4] {
 /// The card is torn out at this command, executed or not.
 type Cut = (u64, bool);
 
+fn cut_at((n, executed): Cut) -> Faults {
+    Faults::none().at(n, if executed { Fault::CutAfter } else { Fault::CutBefore })
+}
+
 /// Runs until the card is complete, with one cut in each of the first runs.
 fn torn(protocol: SecureChannelProtocol, cuts: &[Cut]) -> JavaCard {
     let order = order(500);
@@ -68,9 +72,7 @@ fn torn(protocol: SecureChannelProtocol, cuts: &[Cut]) -> JavaCard {
     let mut now = card(protocol);
     let mut counts = [0; 4];
     for run in 0..=cuts.len() {
-        let faults = cuts.get(run).map_or(Faults::none(), |(n, executed)| {
-            Faults::none().at(*n, if *executed { Fault::CutAfter } else { Fault::CutBefore })
-        });
+        let faults = cuts.get(run).map_or(Faults::none(), |cut| cut_at(*cut));
         let (outcome, mut reader) = issue(&order, now, &mut store, faults);
         let log = reader.take_log();
         for (count, more) in counts.iter_mut().zip(executed_once(&log)) {
@@ -150,7 +152,7 @@ fn wrong_keys_stop_before_external_authenticate_and_are_counted() {
     let (outcome, mut reader) = issue(&wrong, now, &mut store, Faults::none());
     assert!(matches!(outcome, Err(IssueError::LockedOut { failures: 2, unanswered: 0, .. })), "{outcome:?}");
     assert!(!reader.take_log().iter().any(|entry| entry.command[1] == 0x50));
-    let right = cardwright::issuance::remote::Order { override_lockout: true, ..order(500) };
+    let right = Order { override_lockout: true, ..order(500) };
     let (outcome, reader) = issue(&right, reader.card().twin(), &mut store, Faults::none());
     assert!(is_complete(&outcome), "{outcome:?}");
     // The success has cleared the count.
@@ -183,6 +185,57 @@ fn a_master_key_that_was_taken_and_denied_is_found_by_the_next_run() {
     let (outcome, mut reader) = issue(&order(500), reader.card().twin(), &mut store, Faults::none());
     assert!(is_complete(&outcome), "{outcome:?}");
     assert_eq!(executed_once(&reader.take_log())[3], 0);
+}
+
+/// A reader denies the master key that the card has taken; the logs of the runs after it, one of which is torn by each cut.
+fn resume(order: &Order, cuts: &[Cut]) -> Vec<Vec<LogEntry>> {
+    let (_, mut honest) = issue(order, card(SCP03), &mut MemoryStore::new(), Faults::none());
+    let master_key = |entry: &LogEntry| entry.command[..3] == [0x84, 0xD4, 0xF9];
+    let denied_at = 1 + honest.take_log().iter().position(master_key).unwrap() as u64;
+    let denial = Faults::none().at(denied_at, Fault::Respond(vec![0x6A, 0x80]));
+    let mut store = MemoryStore::new();
+    let (_, denied) = issue(order, card(SCP03), &mut store, denial);
+    let (mut now, mut logs) = (denied.card().twin(), Vec::new());
+    for run in 0..=cuts.len() {
+        let faults = cuts.get(run).map_or(Faults::none(), |cut| cut_at(*cut));
+        let (outcome, mut reader) = issue(order, now, &mut store, faults);
+        let may_be_cut = run < cuts.len() && matches!(outcome, Ok(Outcome::Interrupted(_)));
+        assert!(may_be_cut || is_complete(&outcome), "{cuts:?}, run {run}: {outcome:?}");
+        logs.push(reader.take_log());
+        assert_eq!(executed_once(&logs[run])[3], 0, "{cuts:?}");
+        now = reader.card().twin();
+    }
+    logs
+}
+
+/// The numbers of the commands that try a master key of the application.
+fn attempts(log: &[LogEntry]) -> Vec<u64> {
+    let is_attempt = |entry: &LogEntry| entry.command[..2] == [0x00, 0x82] && entry.command.len() > 5;
+    (1..).zip(log).filter(|(_, entry)| is_attempt(entry)).map(|(n, _)| n).collect()
+}
+
+/// The card has three tries: an attempt with the initial key costs one, a second one would be one too many.
+#[test]
+fn a_master_key_that_was_taken_and_denied_is_found_however_the_runs_after_it_are_torn() {
+    let order = order(500);
+    let [with_initial, with_new] = attempts(&resume(&order, &[])[0])[..] else { panic!("two attempts") };
+    for n in with_initial..=with_new {
+        for m in with_initial - 1..=with_new {
+            for kinds in 0..4 {
+                resume(&order, &[(n, kinds & 1 == 0), (m, kinds & 2 == 0)]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_lost_attempt_with_the_new_key_costs_no_try_with_the_initial_key_on_a_card_that_tells_none() {
+    let mut order = order(500);
+    order.applications[0].tells_tries = false;
+    let [_, with_new] = attempts(&resume(&order, &[])[0])[..] else { panic!("two attempts") };
+    for executed in [false, true] {
+        assert_eq!(attempts(&resume(&order, &[(with_new, executed)])[1]).len(), 1);
+    }
 }
 
 #[test]

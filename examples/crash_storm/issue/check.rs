@@ -178,8 +178,6 @@ impl Check<'_> {
             }
             let is_true = match last {
                 Some(Said::Succeeded) => holds,
-                // A reader that denied what it had carried: what the card was asked then says so, or a person has to look.
-                Some(Said::Failed) if self.was_denied(act) => !holds || self.standing == Standing::Quarantined,
                 None | Some(Said::NotDone | Said::Failed) => !holds,
                 Some(Said::Begun { .. } | Said::Lost | Said::Quarantined | Said::Released) => true,
             };
@@ -243,11 +241,6 @@ impl Check<'_> {
                 self.violation(format!("{act:?}: the card holds a key that is not in the journal"));
             }
         }
-    }
-
-    /// Whether a reader said that the card had refused what it had done.
-    fn was_denied(&self, act: Act) -> bool {
-        self.card.ledger.iter().any(|executed| executed.act == act && executed.is_denied)
     }
 
     /// Whether the card has what an act gives it.

@@ -13,7 +13,7 @@ use super::steps;
 use crate::event::{Event, IdempotencyClass, Proof, StepEvent};
 use crate::job::Job;
 use crate::port::{IssuancePort, Notice};
-use crate::step::Intent;
+use crate::step::{Intent, StepState};
 
 /// With fewer tries left nothing is tried: the next failure would be the last.
 const MIN_TRIES: u8 = 2;
@@ -58,8 +58,9 @@ pub(super) async fn personalize(
     let master = own(&order.master_key);
     let maintenance = own(&order.maintenance_key);
 
-    if job.step(steps::MASTER_KEY).is_in_doubt() {
-        // One master key or the other is on the card. The new one is tried first: it settles everything.
+    let new_first = is_new_key_likelier(port, order, job).await?;
+    if new_first {
+        // One master key or the other is on the card. The new one settles everything.
         let verdict = authenticate(port, order, job, steps::AUTHENTICATE_MASTER, &master, Tries::Ask).await?;
         if verdict == Verdict::Accepted {
             return Ok(());
@@ -67,7 +68,8 @@ pub(super) async fn personalize(
     }
     if authenticate(port, order, job, steps::AUTHENTICATE_INITIAL, &initial, Tries::Ask).await? == Verdict::Rejected {
         // A key command that the card refused may have been executed all the same.
-        if job.step(steps::MASTER_KEY).attempts > 0
+        if !new_first
+            && job.step(steps::MASTER_KEY).attempts > 0
             && authenticate(port, order, job, steps::AUTHENTICATE_MASTER, &master, Tries::Ask).await?
                 == Verdict::Accepted
         {
@@ -105,6 +107,35 @@ pub(super) async fn personalize(
             Err(quarantine(port, job, steps::AUTHENTICATE_MASTER, reason).await?)
         }
     }
+}
+
+/// Whether the new master key is tried before the initial one.
+///
+/// It is when the outcome of its update, or of an attempt with it, is not known: an attempt with another key in between would
+/// lower the retry counter that judges it. It is, too, when the update was sent and refused, and the counter is lower than
+/// before the last attempt with the initial key: the card has rejected that key since.
+async fn is_new_key_likelier(port: &mut IssuancePort, order: &ApplicationOrder, job: &Job) -> Result<bool, Stop> {
+    let [update, with_new, with_initial] =
+        [steps::MASTER_KEY, steps::AUTHENTICATE_MASTER, steps::AUTHENTICATE_INITIAL].map(|step| job.step(step));
+    if update.is_in_doubt() {
+        return Ok(true);
+    }
+    let is_same_key =
+        update.intent.and_then(|intent| intent.key).is_some_and(|key| key == order.master_key.to_string());
+    if update.attempts == 0 || !is_same_key {
+        return Ok(false);
+    }
+    // After a person's release the attempts are counted anew, and nothing is known of the last one.
+    if with_new.is_in_doubt() && with_new.attempts > 0 {
+        return Ok(true);
+    }
+    // In doubt, it is judged in the same way when its turn comes, and costs no try.
+    if with_initial.state != StepState::Pending || !order.tells_tries {
+        return Ok(false);
+    }
+    let then = with_initial.intent.and_then(|intent| intent.tries_before);
+    let now = cardwright_cos::tries_left(port, order.master_update.kid).await?;
+    Ok(matches!((then, now), (Some(then), Some(now)) if now < then))
 }
 
 /// What is known of the retry counter before an attempt.
