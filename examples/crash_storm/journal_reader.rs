@@ -131,7 +131,7 @@ fn said(decoder: &mut Decoder<'_>) -> Result<Said, Error> {
 }
 
 /// The number of the variant, and how many fields it has.
-fn variant(decoder: &mut Decoder<'_>) -> Result<(u32, u64), Error> {
+pub(crate) fn variant(decoder: &mut Decoder<'_>) -> Result<(u32, u64), Error> {
     let indefinite = || Error::message("an array of definite length");
     decoder.array()?.ok_or_else(indefinite)?;
     let variant = decoder.u32()?;

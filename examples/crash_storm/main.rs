@@ -8,6 +8,7 @@ mod journal_reader;
 mod meddler;
 mod network;
 mod options;
+mod purse;
 mod report;
 mod sabotage;
 mod summary;
@@ -35,7 +36,7 @@ const CARDS_IN_A_WORLD: u64 = 5;
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let setting = Setting { issue: issue::Setting::new() };
+    let setting = Setting { issue: issue::Setting::new(), purse: purse::Setting::new() };
     if let Some(seed) = options.replay {
         return replay(&options, &setting, seed);
     }
@@ -90,12 +91,16 @@ fn storm(options: &Options, setting: &Setting) -> Summary {
 /// What the worlds of each job share.
 struct Setting {
     issue: issue::Setting,
+    purse: purse::Setting,
 }
 
 /// Runs one world; of all jobs, the seed tells which.
 fn run(options: &Options, setting: &Setting, seed: u64, traced: bool) -> WorldReport {
     let cards = CARDS_IN_A_WORLD as usize;
     match options.job {
-        Jobs::Issue | Jobs::All => issue::run(&setting.issue, seed, cards, options.sabotage, traced),
+        Jobs::Issue => issue::run(&setting.issue, seed, cards, options.sabotage, traced),
+        Jobs::Purse => purse::run(&setting.purse, seed, cards, options.sabotage, traced),
+        Jobs::All if seed.is_multiple_of(2) => issue::run(&setting.issue, seed, cards, options.sabotage, traced),
+        Jobs::All => purse::run(&setting.purse, seed, cards, options.sabotage, traced),
     }
 }

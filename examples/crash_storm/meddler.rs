@@ -1,9 +1,13 @@
 //! The saboteur between a machine and the world, in one session.
 
 use cardwright::apdu::{CommandApdu, ResponseApdu, StatusWord, TransportError};
+use cardwright::issuance::account::{AccountError, AccountRequest, BookingId, BookingStatus};
 use cardwright::issuance::store::{Durable, Transaction};
+use cardwright::keys::KeyRequest;
+use minicbor::Decoder;
 
-use crate::journal_reader::{self, Event, Said};
+use crate::journal_reader::{self, Event, Said, variant};
+use crate::purse::TAC_KEY;
 use crate::sabotage::Sabotage;
 
 /// What a saboteur does in a session.
@@ -41,6 +45,24 @@ impl Meddler {
         self.sabotage == Some(Sabotage::BlindRetry) && result.is_err()
     }
 
+    /// [`Sabotage::BlindRetry`]: a debit that was not answered is asked for once more, as another one.
+    pub(crate) fn book_again(
+        &self,
+        request: &AccountRequest,
+        status: &Result<BookingStatus, AccountError>,
+    ) -> Option<AccountRequest> {
+        let AccountRequest::Debit { booking, account, amount } = request else { return None };
+        let booking = BookingId::new(&format!("{booking}-again")).ok()?;
+        let retries = self.sabotage == Some(Sabotage::BlindRetry) && status.is_err();
+        retries.then(|| AccountRequest::Debit { booking, account: account.clone(), amount: *amount })
+    }
+
+    /// [`Sabotage::BareStatus`]: whether a TAC is taken as right unseen.
+    pub(crate) fn believes_key(&self, request: &KeyRequest) -> bool {
+        self.sabotage == Some(Sabotage::BareStatus)
+            && matches!(request, KeyRequest::VerifyPurseMac { mac, .. } if mac.key.name() == TAC_KEY)
+    }
+
     /// [`Sabotage::BareStatus`]: the answer to a probe that is not asked, because the write before it was answered with 9000.
     pub(crate) fn believe(&mut self, command: &CommandApdu) -> Option<ResponseApdu> {
         let is_probe = command.class().0 == 0x00 && command.instruction().0 == 0x82 && command.nc() == 8;
@@ -55,7 +77,11 @@ impl Meddler {
     }
 }
 
-/// Whether a record's body is an intent: `[0, [step, attempt, [0, ..]]]` (docs/journal.md).
+/// Whether a record's body is an intent: `[0, [step, attempt, [0, ..]]]`, or the events of a purse before debit, credit and
+/// reversal (docs/journal.md).
 fn is_begun(body: &[u8]) -> bool {
+    if let Ok((100 | 103 | 109, _)) = variant(&mut Decoder::new(body)) {
+        return true;
+    }
     matches!(journal_reader::event(body), Ok(Event::Step { said: Said::Begun { .. }, .. }))
 }

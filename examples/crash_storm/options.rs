@@ -45,6 +45,8 @@ pub(crate) struct Options {
 pub(crate) enum Jobs {
     /// Remote issuing: applications and keys for Java cards.
     Issue,
+    /// Loads of electronic purses: money from accounts onto CPU cards.
+    Purse,
     /// All of them.
     All,
 }

@@ -13,9 +13,9 @@ pub(crate) enum Sabotage {
     NoFencing,
     /// The store says that records are durable and does not sync them.
     UnsyncedCommit,
-    /// The driver sends a command again when its answer does not come.
+    /// The driver sends a command again when its answer does not come, and asks for a debit again under another id.
     BlindRetry,
-    /// The driver takes 9000 as proof, and answers the probe that follows from it.
+    /// The driver takes 9000 as proof: it answers the probe that follows from it, and takes each TAC as right.
     BareStatus,
 }
 
@@ -26,7 +26,7 @@ impl Sabotage {
             Self::IntentAfterCommand => &[Hazard::CrashAfter],
             Self::NoFencing => &[Hazard::Paused, Hazard::Rival],
             Self::UnsyncedCommit => &[Hazard::PowerBeforeWrite],
-            Self::BlindRetry => &[Hazard::Unheard],
+            Self::BlindRetry => &[Hazard::Unheard, Hazard::BookingUnheard],
             Self::BareStatus => &[Hazard::FalseStatus],
         }
     }

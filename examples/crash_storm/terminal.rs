@@ -16,6 +16,10 @@ pub(crate) trait Chip {
     fn deny(&mut self) -> bool;
     /// What a lying reader says to a command that it does not carry: success of a write whose effect can be asked for.
     fn forge(command: &[u8], dice: &mut Dice) -> Option<Vec<u8>>;
+    /// An answer from before to such a command, which an adversary shows again.
+    fn old_answer(&self, command: &[u8]) -> Option<Vec<u8>>;
+    /// Whether a reader may send the command twice and give the second answer.
+    fn may_be_doubled(command: &[u8]) -> bool;
 }
 
 /// A reader with at most one card in it.
@@ -144,7 +148,16 @@ impl<C: Chip + Send> Transport for Edge<'_, C> {
             response.clone_from(forged);
             return Ok(());
         }
+        if let Some(old) = self.cards.cards[card].old_answer(command)
+            && self.chance.strikes(Hazard::Replayed)
+        {
+            *response = old;
+            return Ok(());
+        }
         *response = self.execute(card, command);
+        if C::may_be_doubled(command) && self.chance.strikes(Hazard::Doubled) {
+            *response = self.execute(card, command);
+        }
         if forged.is_some() && self.chance.strikes(Hazard::FalseDenial) && self.cards.cards[card].deny() {
             *response = vec![0x6A, 0x80];
         }

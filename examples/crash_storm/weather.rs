@@ -32,8 +32,15 @@ hazards! {
     Swapped, "wrong card put back, nobody is told", 40;
     Unheard, "answer lost, the card stays", 60;
     Undelivered, "command lost on its way, the card stays", 40;
-    FalseStatus, "reader says 9000 to a write that it did not carry", 100;
+    FalseStatus, "reader says 9000 (with a made-up TAC) to a write that it did not carry", 100;
     FalseDenial, "reader says 6A80 to a write that it did carry", 30;
+    Doubled, "reader sends CREDIT FOR LOAD twice", 200;
+    Replayed, "reader shows an old answer to INITIALIZE FOR LOAD", 150;
+    BookingLate, "bank: request arrives late, nobody is told", 200;
+    BookingPending, "bank: not decided yet", 150;
+    BookingDoubled, "bank: request arrives twice", 150;
+    BookingUnheard, "bank: answer lost", 200;
+    BookingRefused, "bank: refused for good, reversals too", 100;
     ReaderGone, "reader gone", 20;
     FrameLost, "relay: frame lost", 80;
     FrameDoubled, "relay: frame doubled", 80;

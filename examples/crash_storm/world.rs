@@ -7,9 +7,10 @@
 use std::fmt;
 
 use cardwright::apdu::{ProcedureError, Progress, ResponseApdu, Transport, TransportError};
+use cardwright::issuance::account::{AccountError, AccountRequest, BookingStatus};
 use cardwright::issuance::journal::{Entity, Entry};
 use cardwright::issuance::{Answer, Ask, Conversation};
-use cardwright::keys::{KeyError, KeyService, SoftwareKeys};
+use cardwright::keys::{KeyAnswer, KeyError, KeyService, SoftwareKeys};
 use cardwright::relay::{Body, SessionId, Terminal as RelayTerminal};
 
 use crate::chance::Chance;
@@ -41,6 +42,11 @@ pub(crate) trait Job {
     /// What follows from what came of one.
     fn go_on(&mut self, ended: Self::Ended, at: &mut Moment<'_>) -> Next<Self::Ended>;
 
+    /// Whoever keeps the accounts, where there are some.
+    fn account(&mut self, _request: &AccountRequest, _chance: &mut Chance) -> Result<BookingStatus, AccountError> {
+        Err(AccountError::NoPort)
+    }
+
     /// What happens outside between two answers; says what is wrong at this moment.
     fn tick(&mut self, _cards: &[Self::Card], _chance: &mut Chance) -> Option<String> {
         None
@@ -52,6 +58,8 @@ pub(crate) struct Moment<'a> {
     pub(crate) person: Person,
     /// The server's clock.
     pub(crate) clock_ms: u64,
+    /// The storm is over.
+    pub(crate) is_calm: bool,
     pub(crate) dice: &'a mut Dice,
 }
 
@@ -227,7 +235,9 @@ impl<J: Job> World<J> {
 
     fn tick(&mut self) {
         self.chance.tick();
-        if let Some(violation) = self.job.tick(&self.cards.cards, &mut self.chance) {
+        let wrong = self.job.tick(&self.cards.cards, &mut self.chance);
+        // What is wrong once is wrong at each tick that follows.
+        if let Some(violation) = wrong.filter(|_| self.violations.is_empty()) {
             self.violation(violation);
         }
     }
@@ -354,7 +364,8 @@ impl<J: Job> World<J> {
             Line::new(SessionId(id))
         });
         let clock_ms = self.wall_clock(server);
-        let mut talk = self.job.begin(&mut Moment { person, clock_ms, dice: &mut self.chance.dice });
+        let mut talk =
+            self.job.begin(&mut Moment { person, clock_ms, is_calm: self.is_calm, dice: &mut self.chance.dice });
         self.chance.trace(format_args!("session {number}: server {server} at terminal {terminal}, {person:?}"));
         let progress = talk.start();
         let meddler = Meddler::new(self.sabotage);
@@ -382,7 +393,10 @@ impl<J: Job> World<J> {
             };
             let clock_ms = self.wall_clock(self.sessions[at].server);
             let person = self.sessions[at].person;
-            match self.job.go_on(ended, &mut Moment { person, clock_ms, dice: &mut self.chance.dice }) {
+            match self
+                .job
+                .go_on(ended, &mut Moment { person, clock_ms, is_calm: self.is_calm, dice: &mut self.chance.dice })
+            {
                 Next::Talk(talk, fence) => {
                     let session = &mut self.sessions[at];
                     (session.talk, session.fence) = (talk, fence);
@@ -419,7 +433,7 @@ impl<J: Job> World<J> {
         }
         let ask = self.sessions[at].ask.take()?;
         let server = self.sessions[at].server;
-        let is_effect = matches!(ask, Ask::Transmit(_) | Ask::Commit(_));
+        let is_effect = matches!(ask, Ask::Transmit(_) | Ask::Commit(_) | Ask::Account(_));
         if is_effect && self.chance.strikes(Hazard::CrashBefore) {
             self.kill(server);
             return None;
@@ -476,6 +490,18 @@ impl<J: Job> World<J> {
                 }
                 let place = (self.sessions[at].terminal, self.sessions[at].insertion);
                 Answer::Atr(self.cards.edge(place, &mut self.chance, 0).reset())
+            }
+            Ask::Account(request) => {
+                let mut status = self.job.account(&request, &mut self.chance);
+                if let Some(again) = self.sessions[at].meddler.book_again(&request, &status) {
+                    status = self.job.account(&again, &mut self.chance);
+                }
+                self.chance.trace(format_args!("session {number}: {request:?}: {status:?}"));
+                self.write_late(at);
+                Answer::Account(status)
+            }
+            Ask::Keys(request) if self.sessions[at].meddler.believes_key(&request) => {
+                Answer::Keys(Ok(KeyAnswer::Verified(true)))
             }
             Ask::Keys(request) => Answer::Keys(if self.chance.strikes(Hazard::KeysAway) {
                 Err(KeyError::Unavailable { reason: "it storms".into() })

@@ -111,4 +111,13 @@ impl Chip for Card {
     fn forge(command: &[u8], _dice: &mut Dice) -> Option<Vec<u8>> {
         Act::of(command).filter(|act| *act != Act::MaintenanceKey).map(|_| vec![0x90, 0x00])
     }
+
+    fn old_answer(&self, _command: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// What comes over a secure channel twice is refused by the card, and ends the channel.
+    fn may_be_doubled(_command: &[u8]) -> bool {
+        false
+    }
 }
