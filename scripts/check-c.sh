@@ -47,6 +47,7 @@ run() {
 }
 
 failed=no
+suppressions=$PWD/scripts/valgrind.supp
 under_valgrind() {
   local source name
   command -v valgrind >/dev/null || { skip valgrind "it is not there (Debian: valgrind)"; return; }
@@ -55,7 +56,7 @@ under_valgrind() {
     name=$(basename "$source")
     compile_c "$source" "$folder/valgrind/$name.run" -- "${lib[@]}" -lcardwright ||
       { skip "valgrind: $name" "no compiler for it"; continue; }
-    run valgrind "$source" valgrind --quiet --error-exitcode=99 --leak-check=full "$folder/valgrind/$name.run"
+    run valgrind "$source" valgrind --quiet --error-exitcode=99 --leak-check=full --suppressions="$suppressions" "$folder/valgrind/$name.run"
   done
 }
 
