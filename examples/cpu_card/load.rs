@@ -19,7 +19,8 @@ use cardwright::issuance::{Conversation, Notice};
 use cardwright::keys::KeyRef;
 
 use crate::account::Keeper;
-use crate::run::{INTERRUPTED, QUARANTINED, Session, interrupted, now};
+use crate::run::Session;
+use crate::shared::run::{INTERRUPTED, QUARANTINED, interrupted, now};
 
 /// The application of the manual's script.
 const APPLICATION: &str = "A00000000386980701";

@@ -8,6 +8,8 @@ mod load;
 mod options;
 mod order;
 mod run;
+#[path = "../shared/mod.rs"]
+mod shared;
 
 use std::process::ExitCode;
 

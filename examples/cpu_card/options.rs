@@ -1,10 +1,11 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use cardwright::cos::purse::Amount;
 use cardwright::issuance::purse::TransactionId;
 use clap::Parser;
 
 use crate::load;
+use crate::shared::run::absolute;
 
 /// Issues one CPU card, a software card or one in a reader, with the script and the published keys of the FMCOS 2.0 manual.
 ///
@@ -136,10 +137,6 @@ impl Options {
     pub(crate) fn account_path(&self) -> PathBuf {
         self.journal.with_extension("account")
     }
-}
-
-fn absolute(path: &Path) -> PathBuf {
-    path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned())
 }
 
 fn value(text: &str) -> Result<(String, Vec<u8>), String> {

@@ -3,29 +3,26 @@
 use std::error::Error;
 use std::io::IsTerminal;
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
 
-use cardwright::apdu::{Transport, TransportErrorKind};
-use cardwright::issuance::remote::Outcome;
+use cardwright::apdu::Transport;
 use cardwright::issuance::script::{ScriptReport, run_script};
 use cardwright::issuance::store::{Journal, SqliteStore};
 use cardwright::issuance::{Driver, Notice};
 use cardwright::keys::KeyService;
 use indicatif::{ProgressBar, ProgressStyle};
 use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand_chacha::rand_core::Rng;
 
 use crate::account::Keeper;
-use crate::card::Metered;
 use crate::options::Options;
+use crate::shared::card::{Meter, Metered};
+use crate::shared::run::{chance, finish, now, random};
 use crate::{card, load, order};
-
-pub(crate) const INTERRUPTED: u8 = 3;
-pub(crate) const QUARANTINED: u8 = 4;
 
 /// What all stages with one card need.
 pub(crate) struct Session<'s> {
-    pub(crate) card: Metered<'s>,
+    pub(crate) card: Metered,
     keys: &'s mut dyn KeyService,
     store: &'s mut SqliteStore,
     rng: &'s mut ChaCha20Rng,
@@ -35,25 +32,14 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     // Everything that can be wrong with files is found before anything is sent.
     options.check_paths()?;
     let mut keys = order::keys(options)?;
-    let mut rng = match options.seed {
-        Some(seed) => ChaCha20Rng::seed_from_u64(seed),
-        None => {
-            let mut seed = [0; 32];
-            getrandom::fill(&mut seed)?;
-            ChaCha20Rng::from_seed(seed)
-        }
-    };
+    let mut rng = chance(options.seed)?;
     let mut keeper = options.load.map(|_| Keeper::open(&options.account_path())).transpose()?;
     let mut store = SqliteStore::open(&options.journal)?;
-    let mut transport = card::open(options, rng.next_u64())?;
-    let mut session = Session {
-        card: Metered { inner: &mut *transport, commands: 0, show: options.trace },
-        keys: &mut keys,
-        store: &mut store,
-        rng: &mut rng,
-    };
+    let meter = Arc::new(Meter::default());
+    let card = card::open(options, rng.next_u64(), Arc::clone(&meter))?;
+    let mut session = Session { card, keys: &mut keys, store: &mut store, rng: &mut rng };
     let code = stages(options, &mut session, keeper.as_mut());
-    let commands = session.card.commands;
+    let commands = meter.commands();
     println!("{commands} commands");
     if options.cut.is_some_and(|n| n > commands) {
         println!("the cut was not reached: there were fewer commands");
@@ -96,27 +82,7 @@ fn issue(options: &Options, session: &mut Session<'_>) -> Result<ExitCode, Box<d
     let display = Display::new(order.script.steps.len(), !options.trace);
     let outcome = session.drive(|notice| display.notice(&notice), |driver| driver.run(run_script(order)))?;
     display.finish();
-    Ok(match outcome? {
-        Outcome::Complete(report) => {
-            show(&report);
-            ExitCode::SUCCESS
-        }
-        Outcome::Interrupted(during) => interrupted(during.command, &during.kind),
-        Outcome::Quarantined { step, reason } => {
-            println!("\nstep {step} waits for a person: {reason}");
-            println!("Look at card and record; --release-quarantine lets the step be tried again.");
-            ExitCode::from(QUARANTINED)
-        }
-        _ => ExitCode::FAILURE,
-    })
-}
-
-/// What a person has to know when the card was torn out.
-pub(crate) fn interrupted(command: &str, kind: &TransportErrorKind) -> ExitCode {
-    println!("\ninterrupted at {command}: {kind}");
-    println!("A step that was under way is in the record as not known. Put the same card back and run the same");
-    println!("command again: the card will be asked.");
-    ExitCode::from(INTERRUPTED)
+    Ok(finish(outcome?, |report| show(&report)))
 }
 
 impl Session<'_> {
@@ -127,20 +93,10 @@ impl Session<'_> {
             keys: self.keys,
             store: self.store,
             clock: &mut now,
-            random: &mut || {
-                let mut bytes = [0; 8];
-                rng.fill_bytes(&mut bytes);
-                bytes
-            },
+            random: &mut || random(rng),
             notice: &mut notice,
         })
     }
-}
-
-/// Milliseconds since 1970-01-01 UTC.
-pub(crate) fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn show(report: &ScriptReport) {

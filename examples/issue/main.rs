@@ -7,6 +7,8 @@
 mod display;
 mod options;
 mod server;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod terminal;
 
 use std::process::ExitCode;

@@ -1,11 +1,13 @@
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use cardwright::apdu::Aid;
 use cardwright::gp::{CardProfile, SecurityLevel};
 use cardwright_sim::{AesKeyLength, CardFile, JavaCard, SecureChannelProtocol};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, ValueEnum};
+
+use crate::shared::run::absolute;
 
 /// Issues one Java-card payment card, a software card or one in a reader, with published test keys.
 ///
@@ -199,10 +201,6 @@ impl Options {
 /// Says so as the reading of the command line does, and ends the program with exit status 2.
 fn wrong_usage(words: &str) -> ! {
     Options::command().error(ErrorKind::ArgumentConflict, words).exit()
-}
-
-fn absolute(path: &Path) -> PathBuf {
-    path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned())
 }
 
 fn level(text: &str) -> Result<SecurityLevel, String> {

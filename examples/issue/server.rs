@@ -6,10 +6,8 @@ use std::io::{Read, Write, pipe};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use cardwright::apdu::{Aid, ByteCount};
+use cardwright::apdu::Aid;
 use cardwright::gp::load_file::{CapFile, PackageVersion};
 use cardwright::gp::procedure::{KeyCandidate, KeyScheme};
 use cardwright::gp::{ChallengePolicy, DescriptorPolicy};
@@ -19,16 +17,15 @@ use cardwright::issuance::{Conversation, Driver};
 use cardwright::keys::{KeyKind, KeyRef, SoftwareKeys};
 use cardwright::relay::{RemoteCard, SessionId};
 use cardwright_capgen::default_payment_cap;
-use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand_chacha::rand_core::Rng;
 
 use crate::display::Display;
 use crate::options::Options;
-use crate::terminal::{self, Meter};
+use crate::shared::card::Meter;
+use crate::shared::run::{self, chance, now, random};
+use crate::terminal;
 
 const MAX_CAP: u64 = 32 << 20;
-const INTERRUPTED: u8 = 3;
-const QUARANTINED: u8 = 4;
 
 /// Both halves together.
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
@@ -39,14 +36,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     }
     options.check_card()?;
     let order = order(options)?;
-    let mut rng = match options.seed {
-        Some(seed) => ChaCha20Rng::seed_from_u64(seed),
-        None => {
-            let mut seed = [0; 32];
-            getrandom::fill(&mut seed)?;
-            ChaCha20Rng::from_seed(seed)
-        }
-    };
+    let mut rng = chance(options.seed)?;
     let mut store = SqliteStore::open(&options.journal)?;
     let meter = Arc::new(Meter::default());
     let serve = terminal::open(options, rng.next_u64(), Arc::clone(&meter))?;
@@ -65,11 +55,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
         keys: &mut keys,
         store: &mut store,
         clock: &mut now,
-        random: &mut || {
-            let mut bytes = [0; 8];
-            rng.fill_bytes(&mut bytes);
-            bytes
-        },
+        random: &mut || random(&mut rng),
         notice: &mut |notice| display.notice(&notice),
     };
     let code = match (options.delete, options.used) {
@@ -88,13 +74,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     if let (Ok(_), Err(error)) = (&code, closed.and(ended)) {
         eprintln!("the terminal: {error}");
     }
-    println!(
-        "{} commands, {} to the card, {} from it",
-        meter.commands.load(Relaxed),
-        ByteCount(meter.sent.load(Relaxed) as usize),
-        ByteCount(meter.received.load(Relaxed) as usize)
-    );
-    if options.cut.is_some_and(|n| n > meter.commands.load(Relaxed)) {
+    println!("{meter}");
+    if options.cut.is_some_and(|n| n > meter.commands()) {
         println!("the cut was not reached: there were fewer commands");
     }
     println!("record: {} ({} entries)", options.journal.display(), store.head()?.seq);
@@ -120,26 +101,7 @@ fn finish<T>(
         }
         error => Box::<dyn Error>::from(error),
     });
-    Ok(match outcome? {
-        Outcome::Complete(result) => {
-            show(result);
-            ExitCode::SUCCESS
-        }
-        Outcome::Interrupted(during) => {
-            println!("\ninterrupted at {}: {}", during.command, during.kind);
-            println!(
-                "A step that was under way is in the record as not known. Put the same card back and run the same"
-            );
-            println!("command again: the card will be asked.");
-            ExitCode::from(INTERRUPTED)
-        }
-        Outcome::Quarantined { step, reason } => {
-            println!("\nstep {step} waits for a person: {reason}");
-            println!("Look at card and record; --release-quarantine lets the step be tried again.");
-            ExitCode::from(QUARANTINED)
-        }
-        _ => ExitCode::FAILURE,
-    })
+    Ok(run::finish(outcome?, show))
 }
 
 /// A file for `--cap` and for the example `cap_info`.
@@ -149,11 +111,6 @@ fn write_cap(path: &Path) -> Result<ExitCode, Box<dyn Error>> {
     file.write_all(&default_payment_cap()).map_err(|error| format!("{name}: {error}"))?;
     println!("CAP file: {name}");
     Ok(ExitCode::SUCCESS)
-}
-
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What the card is to become.

@@ -4,24 +4,21 @@
 mod card;
 mod options;
 mod order;
+#[path = "../shared/mod.rs"]
+mod shared;
 
 use std::error::Error;
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
 
-use cardwright::apdu::ByteCount;
-use cardwright::issuance::remote::Outcome;
 use cardwright::issuance::store::{Journal, SqliteStore};
 use cardwright::issuance::usim::{NumberReport, write_number};
 use cardwright::issuance::{Driver, Notice};
 use clap::Parser;
-use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::options::Options;
-
-const INTERRUPTED: u8 = 3;
-const QUARANTINED: u8 = 4;
+use crate::shared::card::Meter;
+use crate::shared::run::{chance, finish, now, random};
 
 fn main() -> ExitCode {
     let options = Options::parse();
@@ -40,57 +37,21 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     let profile = options.profile()?;
     let order = order::order(options, profile)?;
     let mut keys = order::keys(options)?;
-    let mut rng = match options.seed {
-        Some(seed) => ChaCha20Rng::seed_from_u64(seed),
-        None => {
-            let mut seed = [0; 32];
-            getrandom::fill(&mut seed)?;
-            ChaCha20Rng::from_seed(seed)
-        }
-    };
-    let mut card = card::open(options)?;
+    let mut rng = chance(options.seed)?;
+    let meter = Arc::new(Meter::default());
+    let mut card = card::open(options, Arc::clone(&meter))?;
     let mut store = SqliteStore::open(&options.journal)?;
     let mut driver = Driver {
         card: &mut card,
         keys: &mut keys,
         store: &mut store,
         clock: &mut now,
-        random: &mut || {
-            let mut bytes = [0; 8];
-            rng.fill_bytes(&mut bytes);
-            bytes
-        },
+        random: &mut || random(&mut rng),
         notice: &mut show_notice,
     };
-    let outcome = driver.run(write_number(order))??;
-    let code = match outcome {
-        Outcome::Complete(report) => {
-            show_report(&report);
-            ExitCode::SUCCESS
-        }
-        Outcome::Interrupted(during) => {
-            println!("\ninterrupted at {}: {}", during.command, during.kind);
-            println!(
-                "A step that was under way is in the record as not known. Put the same card back and run the same"
-            );
-            println!("command again: the card will be asked.");
-            ExitCode::from(INTERRUPTED)
-        }
-        Outcome::Quarantined { step, reason } => {
-            println!("\nstep {step} waits for a person: {reason}");
-            println!("Look at card and record; --release-quarantine lets the step be tried again.");
-            ExitCode::from(QUARANTINED)
-        }
-        other => return Err(format!("the machine ended in a way that is not known here: {other:?}").into()),
-    };
-    let meter = card.meter;
-    println!(
-        "{} commands, {} to the card, {} from it",
-        meter.commands,
-        ByteCount(meter.sent),
-        ByteCount(meter.received)
-    );
-    if options.cut.is_some_and(|n| n > meter.commands) {
+    let code = finish(driver.run(write_number(order))??, |report| show_report(&report));
+    println!("{meter}");
+    if options.cut.is_some_and(|n| n > meter.commands()) {
         println!("the cut was not reached: there were fewer commands");
     }
     println!("record: {} ({} entries)", options.journal.display(), store.head()?.seq);
@@ -120,9 +81,4 @@ fn show_report(report: &NumberReport) {
     println!("  keys             {}", if report.proved { "proved by AUTHENTICATE" } else { "not written" });
     let complete = if report.written.is_empty() { "complete before, nothing was left to do" } else { "complete" };
     println!("{complete}");
-}
-
-/// Milliseconds since 1970.
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as u64)
 }

@@ -1,10 +1,12 @@
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use cardwright::cos::usim::SimProfile;
 use cardwright_sim::UsimStyle;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
+
+use crate::shared::run::absolute;
 
 /// Writes a number to one blank SIM, a software card or one in a reader, with published test keys.
 ///
@@ -150,8 +152,4 @@ impl Options {
 /// Says so as the reading of the command line does, and ends the program with exit status 2.
 pub(crate) fn wrong_usage(words: &str) -> ! {
     Options::command().error(ErrorKind::ValueValidation, words).exit()
-}
-
-fn absolute(path: &Path) -> PathBuf {
-    path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned())
 }

@@ -1,0 +1,4 @@
+//! What the programs that issue a card share.
+
+pub(crate) mod card;
+pub(crate) mod run;
