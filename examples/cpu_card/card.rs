@@ -29,7 +29,7 @@ pub(crate) fn open(options: &Options, seed: u64, meter: Arc<Meter>) -> Result<Me
 /// The software card, blank when it is made, with a serial number in its answer to reset.
 fn cpu_card(options: &Options, seed: u64) -> Result<SimReader<CpuCard>, Box<dyn Error>> {
     let make = || CpuCard::builder().atr(&answer_to_reset(seed)).seed(seed).build();
-    software_card(options.card_path(), make, options.cut, options.executed)
+    software_card(options.card_path(), make, &options.tear)
 }
 
 /// As readers make one of the answer to select of FMCOS 2.0: version, maker, serial number (general manual 3.1.2.8).

@@ -5,7 +5,7 @@ use cardwright::issuance::purse::TransactionId;
 use clap::Parser;
 
 use crate::load;
-use crate::shared::run::absolute;
+use crate::shared::options::{self, Tear};
 
 /// Issues one CPU card, a software card or one in a reader, with the script and the published keys of the FMCOS 2.0 manual.
 ///
@@ -84,13 +84,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "ID", default_value = "1", requires = "load", value_parser = TransactionId::new)]
     pub(crate) load_id: TransactionId,
 
-    /// Tears the card out before command N is executed.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) cut: Option<u64>,
-
-    /// With --cut: command N is executed, and its answer lost.
-    #[arg(long, requires = "cut")]
-    pub(crate) executed: bool,
+    #[command(flatten)]
+    pub(crate) tear: Tear,
 
     /// Tries steps again that wait for a person.
     #[arg(long)]
@@ -102,31 +97,19 @@ impl Options {
     pub(crate) fn check_paths(&self) -> Result<(), String> {
         let (card, account) = (self.card_path(), self.account_path());
         let written = [
-            ("--journal", Some(&self.journal)),
-            ("--card", Some(&card)),
-            ("--load", self.load.map(|_| &account)),
-            ("--record", self.record.as_ref()),
+            ("--journal", Some(&*self.journal), "cpu_card.journal"),
+            ("--card", Some(&*card), "cpu_card.card"),
+            ("--load", self.load.map(|_| &*account), "cpu_card.account"),
+            ("--record", self.record.as_deref(), "cpu_card.trace"),
         ];
         let read = [
-            ("--script", self.script.as_ref()),
-            ("--lines", self.lines.as_ref()),
-            ("--profiles", self.profiles.as_ref()),
-            ("--card-types", self.card_types.as_ref()),
-            ("--keys", self.keys.as_ref()),
+            ("--script", self.script.as_deref(), "script.toml"),
+            ("--lines", self.lines.as_deref(), "commands.txt"),
+            ("--profiles", self.profiles.as_deref(), "profiles.toml"),
+            ("--card-types", self.card_types.as_deref(), "card-types.toml"),
+            ("--keys", self.keys.as_deref(), "issuer.keys"),
         ];
-        let named: Vec<_> = written.into_iter().chain(read).filter_map(|(name, path)| Some((name, path?))).collect();
-        for (i, (option, path)) in named.iter().enumerate() {
-            if path.is_dir() {
-                return Err(format!("{option} {} is a folder: name a file in it", path.display()));
-            }
-            for (other, same) in &named[..i] {
-                let is_written = written.iter().any(|(name, _)| name == other);
-                if is_written && absolute(path) == absolute(same) {
-                    return Err(format!("{other} and {option} name the same file: {}", path.display()));
-                }
-            }
-        }
-        Ok(())
+        options::check_paths(&written, &read)
     }
 
     pub(crate) fn card_path(&self) -> PathBuf {

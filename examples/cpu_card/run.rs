@@ -41,9 +41,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     let code = stages(options, &mut session, keeper.as_mut());
     let commands = meter.commands();
     println!("{commands} commands");
-    if options.cut.is_some_and(|n| n > commands) {
-        println!("the cut was not reached: there were fewer commands");
-    }
+    options.tear.report(commands);
     println!("record: {} ({} entries)", options.journal.display(), store.head()?.seq);
     if keeper.is_some() {
         println!("account: {}", options.account_path().display());

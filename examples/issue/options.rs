@@ -7,7 +7,7 @@ use cardwright_sim::{AesKeyLength, CardFile, JavaCard, SecureChannelProtocol};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, ValueEnum};
 
-use crate::shared::run::absolute;
+use crate::shared::options::{self, Tear};
 
 /// Issues one Java-card payment card, a software card or one in a reader, with published test keys.
 ///
@@ -73,13 +73,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "NUMBER")]
     pub(crate) seed: Option<u64>,
 
-    /// Tears the card out before command N is executed.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) cut: Option<u64>,
-
-    /// With --cut: command N is executed, and its answer lost.
-    #[arg(long, requires = "cut")]
-    pub(crate) executed: bool,
+    #[command(flatten)]
+    pub(crate) tear: Tear,
 
     /// Deletes this application or load file, and does nothing else.
     ///
@@ -128,33 +123,13 @@ impl From<Scp> for SecureChannelProtocol {
 impl Options {
     /// Folders are refused, and files that would overwrite one another.
     pub(crate) fn check_paths(&self) -> Result<(), String> {
-        for (option, path, example) in [
-            ("--journal", Some(&self.journal), "issue.journal"),
-            ("--card", self.card.as_ref(), "issue.card"),
-            ("--cap", self.cap.as_ref(), "payment.cap"),
-            ("--record", self.record.as_ref(), "issue.trace"),
-        ] {
-            if let Some(path) = path.filter(|path| path.is_dir()) {
-                let (folder, file) = (path.display(), path.join(example));
-                return Err(format!(
-                    "{option} {folder} is a folder: name a file in it, {} for instance",
-                    file.display()
-                ));
-            }
-        }
         let card = self.card_path();
-        let files = [("--journal", Some(&self.journal)), ("--card", Some(&card)), ("--cap", self.cap.as_ref())];
-        let named: Vec<_> = files.into_iter().chain([("--record", self.record.as_ref())]).collect();
-        for (i, (option, path)) in named.iter().enumerate() {
-            for (other, same) in &named[..i] {
-                if let (Some(path), Some(same)) = (path, same)
-                    && absolute(path) == absolute(same)
-                {
-                    return Err(format!("{other} and {option} name the same file: {}", path.display()));
-                }
-            }
-        }
-        Ok(())
+        let written = [
+            ("--journal", Some(&*self.journal), "issue.journal"),
+            ("--card", Some(&*card), "issue.card"),
+            ("--record", self.record.as_deref(), "issue.trace"),
+        ];
+        options::check_paths(&written, &[("--cap", self.cap.as_deref(), "payment.cap")])
     }
 
     /// What the software card cannot do, whether it is there or would be made now, is wrong usage. Nothing is made.

@@ -75,9 +75,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
         eprintln!("the terminal: {error}");
     }
     println!("{meter}");
-    if options.cut.is_some_and(|n| n > meter.commands()) {
-        println!("the cut was not reached: there were fewer commands");
-    }
+    options.tear.report(meter.commands());
     println!("record: {} ({} entries)", options.journal.display(), store.head()?.seq);
     match (&options.reader, options.listen) {
         (Some(reader), _) => println!("reader: {reader}"),

@@ -44,7 +44,7 @@ pub(crate) fn open(
 /// The software card, made when it is not there.
 fn java_card(options: &Options, seed: u64) -> Result<SimReader, Box<dyn Error>> {
     let make = || JavaCard::builder().protocol(options.scp.unwrap_or(Scp::Scp03).into()).seed(seed).build();
-    software_card(options.card_path(), make, options.cut, options.executed)
+    software_card(options.card_path(), make, &options.tear)
 }
 
 /// A virtual reader with the card in it that connects first.

@@ -10,6 +10,8 @@ use cardwright::apdu::trace::{command_in_words, response_in_words};
 use cardwright::apdu::{ByteCount, ExchangeLimits, Transport, TransportError};
 use cardwright_sim::{CardFile, Fault, SimReader, SoftwareCard};
 
+use super::options::Tear;
+
 /// What went over the wire.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
@@ -65,16 +67,15 @@ impl Transport for Metered {
     }
 }
 
-/// The software card in a file, made when it is not there, and torn out at command `cut`, before it is executed or after.
+/// The software card in a file, made when it is not there, and torn out as `tear` says.
 pub(crate) fn software_card<C: SoftwareCard>(
     path: PathBuf,
     make: impl FnOnce() -> C,
-    cut: Option<u64>,
-    executed: bool,
+    tear: &Tear,
 ) -> Result<SimReader<C>, Box<dyn Error>> {
     let mut reader = SimReader::new(CardFile::open_or_create(path, make)?);
-    if let Some(n) = cut {
-        reader.plan(n, if executed { Fault::CutAfter } else { Fault::CutBefore });
+    if let Some(n) = tear.cut {
+        reader.plan(n, if tear.executed { Fault::CutAfter } else { Fault::CutBefore });
     }
     Ok(reader)
 }

@@ -1,4 +1,5 @@
 //! What the programs that issue a card share.
 
 pub(crate) mod card;
+pub(crate) mod options;
 pub(crate) mod run;

@@ -1,7 +1,6 @@
 //! A run: its time, its chance, and what a person sees of its end.
 
 use std::error::Error;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -63,9 +62,4 @@ pub(crate) fn interrupted(command: &str, kind: &TransportErrorKind) -> ExitCode 
     println!("A step that was under way is in the record as not known. Put the same card back and run the same");
     println!("command again: the card will be asked.");
     ExitCode::from(INTERRUPTED)
-}
-
-/// The path by which two names of one file are told.
-pub(crate) fn absolute(path: &Path) -> PathBuf {
-    path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned())
 }

@@ -24,5 +24,5 @@ pub(crate) fn open(options: &Options, meter: Arc<Meter>) -> Result<Metered, Box<
 fn usim(options: &Options) -> Result<SimReader<Usim>, Box<dyn Error>> {
     let style = options.style().unwrap_or_default();
     let make = || Usim::builder().style(style).milenage([0xFF; 16], OPC.to_be_bytes()).build();
-    software_card(options.card_path(), make, options.cut, options.executed)
+    software_card(options.card_path(), make, &options.tear)
 }

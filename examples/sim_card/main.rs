@@ -51,9 +51,7 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     };
     let code = finish(driver.run(write_number(order))??, |report| show_report(&report));
     println!("{meter}");
-    if options.cut.is_some_and(|n| n > meter.commands()) {
-        println!("the cut was not reached: there were fewer commands");
-    }
+    options.tear.report(meter.commands());
     println!("record: {} ({} entries)", options.journal.display(), store.head()?.seq);
     match &options.reader {
         Some(reader) => println!("reader: {reader}"),

@@ -6,7 +6,7 @@ use cardwright_sim::UsimStyle;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
-use crate::shared::run::absolute;
+use crate::shared::options::{self, Tear};
 
 /// Writes a number to one blank SIM, a software card or one in a reader, with published test keys.
 ///
@@ -82,13 +82,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "NUMBER")]
     pub(crate) seed: Option<u64>,
 
-    /// Tears the card out before command N is executed.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) cut: Option<u64>,
-
-    /// With --cut: command N is executed, and its answer lost.
-    #[arg(long, requires = "cut")]
-    pub(crate) executed: bool,
+    #[command(flatten)]
+    pub(crate) tear: Tear,
 
     /// Tries steps again that wait for a person.
     #[arg(long)]
@@ -99,15 +94,13 @@ impl Options {
     /// Folders are refused, and files that would overwrite one another.
     pub(crate) fn check_paths(&self) -> Result<(), String> {
         let card = self.card_path();
-        for (option, path) in [("--journal", &self.journal), ("--card", &card)] {
-            if path.is_dir() {
-                return Err(format!("{option} {} is a folder: name a file in it", path.display()));
-            }
-        }
-        if absolute(&card) == absolute(&self.journal) {
-            return Err(format!("--card and --journal name the same file: {}", card.display()));
-        }
-        Ok(())
+        let written =
+            [("--journal", Some(&*self.journal), "sim_card.journal"), ("--card", Some(&*card), "sim_card.card")];
+        let read = [
+            ("--profiles", self.profiles.as_deref(), "profiles.toml"),
+            ("--keys", self.keys.as_deref(), "subscriber.keys"),
+        ];
+        options::check_paths(&written, &read)
     }
 
     /// What kind of card it is.
