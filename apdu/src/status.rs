@@ -105,6 +105,8 @@ impl StatusWord {
             0x69 => "command not allowed",
             0x6A => "wrong parameters",
             0x6C => "wrong Le",
+            // TS 102 221 10.2.1.1.
+            0x91 => "done, the card has a command for the terminal",
             _ => "unknown status",
         }
     }
@@ -139,6 +141,7 @@ mod tests {
         assert_eq!(StatusWord(0x63C2).tries_left(), Some(2));
         assert_eq!(StatusWord(0x63C0).meaning(), "wrong, no try left");
         assert_eq!(StatusWord(0x6310).tries_left(), None);
+        assert_eq!(StatusWord(0x9180).meaning(), "done, the card has a command for the terminal");
         assert_eq!(StatusWord(0x6110).meaning(), "more response data waits");
         assert!(StatusWord(0x6310).is_warning() && !StatusWord::OK.is_warning());
     }

@@ -96,12 +96,57 @@ fn a_usim_is_written_by_paths() {
          00A4080C04 7FFF6F78 > 9000
          00D6000002 0010 > 9000
          00B0000002 > 0010 9000
-         00A4080404 7F106F40 00 > 6111
+         00A4080404 7FFF6F40 00 > 6111
          00C0000011 > 620F8205422100100283026F4080020020 9000
          00DC010410 FFFF0891947172199181F3FFFFFFFFFF > 9000
          00B2010410 > FFFF0891947172199181F3FFFFFFFFFF 9000",
     );
     write_all(&mut card, &usim(), &data).unwrap();
+    assert_eq!(card.remaining(), 0);
+}
+
+/// A USIM that is no SIM has no DF.TELECOM with these files; one that is may have them there alone.
+#[test]
+fn the_numbers_are_written_where_the_card_has_them() {
+    let data = subscriber();
+    let [imsi, acc, msisdn, smsp] = &file_writes(&data, &usim()).unwrap()[..] else { panic!("four files") };
+    assert!(imsi.elsewhere.is_none() && acc.elsewhere.is_none());
+    for (write, file) in [(msisdn, "6F40"), (smsp, "6F42")] {
+        let asked = |answers: [&str; 2]| {
+            let paths = ["7FFF", "7F10"].iter().zip(answers);
+            let script: String =
+                paths.map(|(directory, answer)| format!("00A4080404 {directory}{file} 00 > {answer}\n")).collect();
+            let mut card = card(&script);
+            let prepared = block_on(write.prepare(&mut card, &mut FileSystem::new(Dialect::Uicc)));
+            (prepared.map(|prepared| prepared.is_some()), card.remaining())
+        };
+        let there = format!("620F8205422100280183 02{file}80020028 9000").replace(' ', "");
+        assert!(matches!(asked([&there, "9000"]), (Ok(true), 1)));
+        assert!(matches!(asked(["6A82", &there]), (Ok(true), 0)));
+        assert!(matches!(asked(["6A82", "6A82"]), (Err(SimError::NoFile { .. }), 0)));
+        assert!(matches!(asked(["6982", &there]), (Err(SimError::Refused { .. }), 1)));
+    }
+}
+
+/// `91XX`: done, and the card has a command for the terminal.
+#[test]
+fn a_card_that_wants_something_of_the_terminal_has_done_the_command() {
+    let mut card = card(
+        "00A4040C07 A0000000871002 > 9180
+         0020000A > 9180
+         0020000A08 3332323133323332 > 9180
+         00A4080C04 7FFF6F07 > 9180
+         00A4080C04 7FFF6F78 > 6A82",
+    );
+    block_on(async {
+        let mut files = FileSystem::new(Dialect::Uicc);
+        files.select_application(&mut card, &SimProfile::USIM.try_into().unwrap()).await.unwrap();
+        assert_eq!(adm_state(&mut card, Class::ISO, 0x0A).await.unwrap(), AdmState::Verified);
+        verify_adm(&mut card, Class::ISO, 0x0A, &SecretCode::from_bytes(*b"32213232")).await.unwrap();
+        files.select(&mut card, &"7FFF/6F07".parse().unwrap()).await.unwrap();
+        let absent = files.select(&mut card, &"7FFF/6F78".parse().unwrap()).await;
+        assert!(matches!(absent, Err(SimError::NoFile { .. })));
+    });
     assert_eq!(card.remaining(), 0);
 }
 

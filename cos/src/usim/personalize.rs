@@ -15,6 +15,9 @@ use super::profile::{SecretValues, SecretWrite, SimProfile, Target, vendor_comma
 use super::session::{Dialect, FileSystem, call};
 use super::spn::ServiceProviderName;
 
+/// DF.TELECOM (TS 51.011 10.5).
+const DF_TELECOM: u16 = 0x7F10;
+
 /// What a subscriber's card says, beside its secrets. Every value is one that its file can hold.
 #[derive(Clone, Debug)]
 pub struct SubscriberData {
@@ -84,6 +87,8 @@ pub struct FileWrite {
     pub name: &'static str,
     /// The file.
     pub path: FilePath,
+    /// Where it is on cards that do not have it there.
+    pub elsewhere: Option<FilePath>,
     /// What it shall hold.
     pub content: Content,
     /// Whether a card without the file is left as it is.
@@ -110,7 +115,7 @@ pub fn file_writes(data: &SubscriberData, profile: &SimProfile) -> Result<Vec<Fi
     let mut writes = Vec::new();
     let mut add = |name, directory: &[u16], file, content, optional| {
         let path = FilePath::new(&[directory, &[file]].concat());
-        writes.push(FileWrite { name, path, content, optional });
+        writes.push(FileWrite { name, path, elsewhere: None, content, optional });
     };
     if let Some(iccid) = &data.iccid {
         if !profile.iccid_rewritable {
@@ -159,11 +164,17 @@ pub fn file_writes(data: &SubscriberData, profile: &SimProfile) -> Result<Vec<Fi
             add(name, &[home], *file, Content::Initial(*kind, network), true);
         }
     }
-    if let Some(msisdn) = &data.msisdn {
-        add("msisdn", &[0x7F10], 0x6F40, Content::Msisdn(msisdn.clone()), false);
-    }
-    if let Some(parameters) = &data.sms_parameters {
-        add("smsp", &[0x7F10], 0x6F42, Content::SmsParameters(parameters.clone()), false);
+    let msisdn = data.msisdn.iter().map(|msisdn| ("msisdn", 0x6F40, Content::Msisdn(msisdn.clone())));
+    let smsp =
+        data.sms_parameters.iter().map(|parameters| ("smsp", 0x6F42, Content::SmsParameters(parameters.clone())));
+    for (name, file, content) in msisdn.chain(smsp) {
+        let telecom = FilePath::new(&[DF_TELECOM, file]);
+        let (path, elsewhere) = match home {
+            // A USIM has them itself (TS 31.102 4.2.26, 4.2.27); on cards that are a SIM as well it may be that DF.TELECOM alone does.
+            FilePath::APPLICATION => (FilePath::new(&[home, file]), Some(telecom)),
+            _ => (telecom, None),
+        };
+        writes.push(FileWrite { name, path, elsewhere, content, optional: false });
     }
     Ok(writes)
 }
@@ -179,15 +190,25 @@ impl FileWrite {
         card: &mut impl CardPort,
         files: &mut FileSystem,
     ) -> Result<Option<PreparedWrite>, SimError> {
-        match self.select(card, files).await {
+        let first = self.select(card, files, &self.path).await;
+        let selected = match (first, &self.elsewhere) {
+            (Err(SimError::NoFile { .. }), Some(path)) => self.select(card, files, path).await,
+            (first, _) => first,
+        };
+        match selected {
             Ok(prepared) => Ok(Some(prepared)),
             Err(SimError::NoFile { .. }) if self.optional => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    async fn select(&self, card: &mut impl CardPort, files: &mut FileSystem) -> Result<PreparedWrite, SimError> {
-        let path = self.path.clone();
+    async fn select(
+        &self,
+        card: &mut impl CardPort,
+        files: &mut FileSystem,
+        path: &FilePath,
+    ) -> Result<PreparedWrite, SimError> {
+        let path = path.clone();
         let record = |wanted| PreparedWrite { path: path.clone(), record: Some(1), wanted };
         if let Content::Bytes(bytes) = &self.content {
             // Its length is the standard's: no need to ask.

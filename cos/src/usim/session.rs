@@ -204,7 +204,7 @@ impl FileSystem {
 pub async fn adm_state(card: &mut impl CardPort, class: Class, reference: u8) -> Result<AdmState, SimError> {
     let sw = send(card, CommandApdu::new(class, Instruction::VERIFY, 0, reference)).await?.sw();
     Ok(match (sw, sw.tries_left()) {
-        (StatusWord::OK, _) => AdmState::Verified,
+        _ if is_done(sw) => AdmState::Verified,
         (StatusWord::AUTHENTICATION_BLOCKED, _) | (_, Some(0)) | (StatusWord(0x9840), _) => AdmState::Blocked,
         (_, Some(left)) => AdmState::Tries(left),
         _ => AdmState::NotTold,
@@ -225,7 +225,7 @@ pub async fn verify_adm(
     let name = command.name();
     let sw = send(card, command).await?.sw();
     match (sw, sw.tries_left()) {
-        (StatusWord::OK, _) => Ok(()),
+        _ if is_done(sw) => Ok(()),
         (_, Some(left)) => Err(SimError::WrongAdm { tries_left: Some(left) }),
         (StatusWord(0x6300 | 0x9804), _) => Err(SimError::WrongAdm { tries_left: None }),
         (StatusWord(0x6983 | 0x9840), _) => Err(SimError::AdmBlocked),
@@ -264,7 +264,7 @@ async fn select_uicc(card: &mut impl CardPort, path: &FilePath, describe: bool) 
     let command = CommandApdu::new(Class::ISO, Instruction::SELECT, 0x08, p2).with_data(data).with_ne(ne);
     let response = send(card, command).await?;
     match response.sw() {
-        StatusWord::OK => Ok(response.into_data()),
+        sw if is_done(sw) => Ok(response.into_data()),
         sw @ StatusWord::FILE_NOT_FOUND => Err(SimError::NoFile { path: path.clone(), sw }),
         sw => Err(SimError::Refused { command: "SELECT", sw }),
     }
@@ -294,12 +294,17 @@ pub(crate) async fn send(card: &mut impl CardPort, command: CommandApdu) -> Resu
     card.transmit(command).await.map_err(|source| SimError::Transport { command: name, source })
 }
 
-/// A command that has to succeed. `91XX` and `9FXX` say so too: something waits (TS 51.011 9.4.1).
+/// Whether a command succeeded. `91XX` says so too, and that the card has a command for the terminal (TS 102 221 10.2.1.1).
+fn is_done(sw: StatusWord) -> bool {
+    sw.is_ok() || sw.sw1() == 0x91
+}
+
+/// A command that has to succeed.
 pub(crate) async fn call(card: &mut impl CardPort, command: CommandApdu) -> Result<ResponseApdu, SimError> {
     let name = command.name();
     let response = send(card, command).await?;
     match response.sw() {
-        sw if sw.is_ok() || sw.sw1() == 0x91 => Ok(response),
+        sw if is_done(sw) => Ok(response),
         sw => Err(SimError::Refused { command: name, sw }),
     }
 }

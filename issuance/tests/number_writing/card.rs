@@ -38,7 +38,7 @@ const RECORD: usize = 28;
 pub(crate) const ICCID: u32 = 0x3F00_2FE2;
 pub(crate) const IMSI: u32 = 0x7FFF_6F07;
 pub(crate) const LOCI: u32 = 0x7FFF_6F7E;
-pub(crate) const MSISDN: u32 = 0x7F10_6F40;
+pub(crate) const MSISDN: u32 = 0x7FFF_6F40;
 pub(crate) const K: u32 = 0x7F20_00FF;
 pub(crate) const OPC: u32 = 0x7F20_00F7;
 
