@@ -37,7 +37,7 @@ pub(crate) struct Options {
     #[arg(long, default_value = "262011106487504")]
     pub(crate) imsi: String,
 
-    /// The subscriber's number; with + international.
+    /// The subscriber's number; with + international. Empty: none is written.
     #[arg(long, default_value = "+4917279119183")]
     pub(crate) number: String,
 
@@ -61,6 +61,10 @@ pub(crate) struct Options {
     /// those of test set 1 of 3GPP TS 35.208.
     #[arg(long, value_name = "FILE")]
     pub(crate) keys: Option<PathBuf>,
+
+    /// Writes no keys: for cards with keys that cannot be replaced. They prove nothing then.
+    #[arg(long, conflicts_with = "keys")]
+    pub(crate) without_keys: bool,
 
     /// Memory of the software card; made when it is not there. By default beside the journal.
     #[arg(long, value_name = "FILE")]

@@ -37,7 +37,7 @@ pub(crate) fn order(options: &Options, profile: SimProfile) -> Result<NumberOrde
     let keys = options.keys.as_ref().map(std::fs::read_to_string).transpose()?;
     let has_op = keys.as_deref().unwrap_or(TEST_KEYS).lines().any(|line| line.trim_start().starts_with("op "));
     let operator = if has_op { OperatorKey::Op(KeyRef::new("op")) } else { OperatorKey::Opc(KeyRef::new("opc")) };
-    order.keys = Some(SubscriberKeys { k: KeyRef::new("k"), operator });
+    order.keys = (!options.without_keys).then(|| SubscriberKeys { k: KeyRef::new("k"), operator });
     order.release_quarantine = options.release_quarantine;
     Ok(order)
 }
@@ -46,7 +46,8 @@ fn data(options: &Options, profile: &SimProfile) -> Result<SubscriberData, Field
     let numbering = &profile.numbering;
     let mut data = SubscriberData::new(Imsi::new(&options.imsi, &numbering.networks)?);
     data.iccid = Some(Iccid::new(&options.iccid, &numbering.iccid)?);
-    data.msisdn = Some(Msisdn::new(&options.number, numbering.national)?);
+    let number = Some(&options.number).filter(|number| !number.is_empty());
+    data.msisdn = number.map(|number| Msisdn::new(number, numbering.national)).transpose()?;
     let center = options.sms_center.as_deref();
     data.sms_parameters = center.map(|number| SmsParameters::new(number, numbering.national)).transpose()?;
     data.reset_for = options.home.as_deref().map(Plmn::new).transpose()?;
