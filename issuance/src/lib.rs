@@ -11,7 +11,7 @@
 //! answered, records committed, random bytes. [`Driver`] answers from a blocking transport, key service and store; a relay
 //! or a C program answers step by step. [`remote`] issues applications on Java cards (remote issuing); [`usim`] writes numbers to
 //! SIMs, [`cps`] personalizes payment applications, [`script`] runs an issue script on a native card; [`lockout`] opens a secure
-//! channel for whatever else is to be done, and counts failures for the same card.
+//! channel for whatever else is to be done, and counts failures for the same card. [`system`] composes machines to whole systems.
 
 pub mod account;
 pub mod audit;
@@ -31,6 +31,7 @@ pub mod script;
 pub mod sealed;
 pub mod step;
 pub mod store;
+pub mod system;
 pub mod usim;
 
 mod driver;

@@ -20,20 +20,24 @@
 
 mod error;
 mod event;
+mod gate;
 mod history;
 mod id;
 mod load;
 mod order;
 mod run;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use error::LoadError;
 pub use event::{ClosedBecause, DisputedBecause, LoadedBy, PurseEvent};
+pub(crate) use gate::Gate;
+pub use gate::Reading;
 #[cfg(test)]
 pub(crate) use history::Claim;
 pub use history::PurseHistory;
 pub use id::TransactionId;
 pub use load::{Load, LoadRecordError, LoadState};
 pub use order::{HolderPin, LoadOrder, LoadRules, LoadTerminal};
+pub(crate) use run::{Card, Decisions, give_up_load, load_card, resume_card};
 pub use run::{LoadReport, Waiting, give_up, load, resume};

@@ -80,6 +80,12 @@ impl<'a> Change<'a> {
         Ok(self)
     }
 
+    /// Demands the same of entities that were looked at before, by the number of their last record.
+    pub(crate) fn expecting(mut self, given: &[(Entity, u64)]) -> Self {
+        self.transaction.expect.extend_from_slice(given);
+        self
+    }
+
     fn expect<M: Machine>(&mut self, kept: &Kept<M>) -> Result<(), MachineError<M::Error>> {
         kept.fresh()?;
         let entity = kept.entity().clone();

@@ -12,6 +12,7 @@ use crate::machine::{Machine, read_event};
 use crate::purse::{Claim, PurseHistory};
 use crate::quarantine::Case;
 use crate::sealed::Subject;
+use crate::system::{admission, alarm, presence, top_up};
 
 /// Two machines never use the same number, and docs/journal.md lists exactly the numbers there are.
 #[test]
@@ -31,6 +32,11 @@ fn every_event_has_a_number_of_its_own_that_the_document_lists() {
         of::<Subject>(),
         of::<PurseHistory>(),
         of::<Claim>(),
+        of::<admission::Reader>(),
+        of::<presence::Presence>(),
+        of::<alarm::Alarm>(),
+        of::<top_up::Binding>(),
+        of::<top_up::Visit>(),
     ]
     .concat();
     let mut known = BTreeMap::new();
@@ -145,6 +151,11 @@ fn feed_all(bodies: &[Vec<u8>]) -> usize {
         + feed::<Subject>(bodies)
         + feed::<PurseHistory>(bodies)
         + feed::<Claim>(bodies)
+        + feed::<admission::Reader>(bodies)
+        + feed::<presence::Presence>(bodies)
+        + feed::<alarm::Alarm>(bodies)
+        + feed::<top_up::Binding>(bodies)
+        + feed::<top_up::Visit>(bodies)
 }
 
 proptest! {

@@ -115,9 +115,11 @@ pub(super) async fn open(
     port: &mut IssuancePort,
     purse: &mut Kept<PurseHistory>,
     claim: &mut Kept<Claim>,
+    given: &[(Entity, u64)],
     events: &[PurseEvent],
 ) -> Result<(), LoadError> {
     let claimed = ClaimEvent::Claimed { purse: purse.entity().as_str().into() };
-    Change::new().apply(purse, events)?.apply(claim, &[claimed])?.commit_through(port).await?;
+    let change = Change::new().apply(purse, events)?.apply(claim, &[claimed])?.expecting(given);
+    change.commit_through(port).await?;
     Ok(())
 }

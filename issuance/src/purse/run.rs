@@ -9,12 +9,13 @@ use sha2::{Digest, Sha256};
 
 use super::error::LoadError;
 use super::event::{ClosedBecause, DisputedBecause, LoadedBy, PurseEvent};
+use super::gate::{Gate, Reading, Ungated};
 use super::history::{Claim, PurseHistory, open};
 use super::id::TransactionId;
 use super::load::{Load, LoadState, card_hash};
 use super::order::{HolderPin, LoadOrder, LoadTerminal};
 use crate::account::{AccountError, AccountRequest, BookingId, BookingStatus};
-use crate::journal::Entity;
+use crate::journal::{Entity, EntityError};
 use crate::machine::{Change, Kept};
 use crate::port::{Conversation, IssuancePort, Notice};
 use crate::quarantine::{Case, CaseEvent, Finding};
@@ -63,28 +64,40 @@ pub fn load(order: LoadOrder) -> Conversation<Result<LoadReport, LoadError>> {
 pub(super) fn load_with(order: LoadOrder, decisions: Decisions) -> Conversation<Result<LoadReport, LoadError>> {
     Conversation::new(move |mut port| async move {
         let card = Card::meet(&mut port, &order.terminal).await?;
-        let purse = card.purse(&mut port).await?;
-        let mut run = Run::new(port, decisions, purse, order.terminal.now_ms);
-        let mut claim = Claim::read(&mut run.port, &order.id).await?;
-        if claim.state().purse().is_some_and(|purse| purse != run.purse.entity()) {
-            return Err(LoadError::UsedElsewhere { id: order.id });
-        }
-        let history = run.purse.state();
-        match (history.find(&order.id), history.open()) {
-            (Some(load), _) => {
-                if (load.purse, load.amount, &load.account) != (order.purse, order.amount, &order.account) {
-                    return Err(LoadError::OrderChanged { id: order.id });
-                }
-            }
-            (None, Some(open)) => return Err(LoadError::OpenLoad { id: open.id.clone() }),
-            (None, None) => {
-                run.card = Some(CardSide::new(&card, &order.terminal, order.purse));
-                run.open(&order, &mut claim).await?;
-            }
-        }
-        run.card.get_or_insert_with(|| CardSide::new(&card, &order.terminal, order.purse));
-        run.advance(&order.id, Wish::Load).await
+        load_card(port, &card, order, decisions, &mut Ungated).await
     })
+}
+
+/// Loads a card that was met, behind a gate.
+pub(crate) async fn load_card(
+    mut port: IssuancePort,
+    card: &Card,
+    order: LoadOrder,
+    decisions: Decisions,
+    gate: &mut dyn Gate,
+) -> Result<LoadReport, LoadError> {
+    let purse = Kept::read(&mut port, card.purse()?).await?;
+    let mut run = Run::new(port, decisions, purse, order.terminal.now_ms);
+    run.given = gate.given();
+    let mut claim = Claim::read(&mut run.port, &order.id).await?;
+    if claim.state().purse().is_some_and(|purse| purse != run.purse.entity()) {
+        return Err(LoadError::UsedElsewhere { id: order.id });
+    }
+    let history = run.purse.state();
+    match (history.find(&order.id), history.open()) {
+        (Some(load), _) => {
+            if (load.purse, load.amount, &load.account) != (order.purse, order.amount, &order.account) {
+                return Err(LoadError::OrderChanged { id: order.id });
+            }
+        }
+        (None, Some(open)) => return Err(LoadError::OpenLoad { id: open.id.clone() }),
+        (None, None) => {
+            run.card = Some(CardSide::new(card, &order.terminal, order.purse));
+            run.open(&order, &mut claim, gate).await?;
+        }
+    }
+    run.card.get_or_insert_with(|| CardSide::new(card, &order.terminal, order.purse));
+    run.advance(&order.id, Wish::Load).await
 }
 
 /// Finishes whatever load of the card in the reader was cut off; `None` when there is none. A debit that was never booked is
@@ -93,23 +106,39 @@ pub(super) fn load_with(order: LoadOrder, decisions: Decisions) -> Conversation<
 pub fn resume(terminal: LoadTerminal) -> Conversation<Result<Option<LoadReport>, LoadError>> {
     Conversation::new(move |mut port| async move {
         let card = Card::meet(&mut port, &terminal).await?;
-        let purse = card.purse(&mut port).await?;
-        let Some(open) = purse.state().open() else { return Ok(None) };
-        let (id, kind) = (open.id.clone(), open.purse);
-        let mut run = Run::new(port, Decisions::REAL, purse, terminal.now_ms);
-        run.card = Some(CardSide::new(&card, &terminal, kind));
-        run.advance(&id, Wish::Finish).await.map(Some)
+        resume_card(port, &card, &terminal).await
     })
+}
+
+/// Finishes whatever load of a card that was met was cut off.
+pub(crate) async fn resume_card(
+    mut port: IssuancePort,
+    card: &Card,
+    terminal: &LoadTerminal,
+) -> Result<Option<LoadReport>, LoadError> {
+    let purse = Kept::<PurseHistory>::read(&mut port, card.purse()?).await?;
+    let Some(open) = purse.state().open() else { return Ok(None) };
+    let (id, kind) = (open.id.clone(), open.purse);
+    let mut run = Run::new(port, Decisions::REAL, purse, terminal.now_ms);
+    run.card = Some(CardSide::new(card, terminal, kind));
+    run.advance(&id, Wish::Finish).await.map(Some)
 }
 
 /// Ends a load without the card: what was debited and never credited is reversed; where a MAC2 was given out, it is disputed, and once
 /// persons have settled its case, it ends as they say. The time is in milliseconds since 1970-01-01 UTC.
 #[must_use]
 pub fn give_up(id: TransactionId, now_ms: u64) -> Conversation<Result<LoadReport, LoadError>> {
-    Conversation::new(move |mut port| async move {
-        let purse = purse_of(&mut port, &id).await?;
-        Run::new(port, Decisions::REAL, purse, now_ms).advance(&id, Wish::GiveUp).await
-    })
+    Conversation::new(move |port| give_up_load(port, id, now_ms))
+}
+
+/// Ends a load without the card.
+pub(crate) async fn give_up_load(
+    mut port: IssuancePort,
+    id: TransactionId,
+    now_ms: u64,
+) -> Result<LoadReport, LoadError> {
+    let purse = purse_of(&mut port, &id).await?;
+    Run::new(port, Decisions::REAL, purse, now_ms).advance(&id, Wish::GiveUp).await
 }
 
 /// The purse that an id was used for.
@@ -121,7 +150,7 @@ async fn purse_of(port: &mut IssuancePort, id: &TransactionId) -> Result<Kept<Pu
 
 /// What a run is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wish {
+pub(crate) enum Wish {
     /// The card is to be loaded.
     Load,
     /// What was begun is to be finished; nothing new is debited.
@@ -132,7 +161,7 @@ pub(super) enum Wish {
 
 /// What a run does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(crate) enum Next {
     Close,
     Debit,
     AskAboutDebit,
@@ -167,23 +196,23 @@ pub(super) fn next(load: &Load, wish: Wish) -> Next {
 
 /// The deciding functions as a value: the tests put wrong ones in their place, and have to notice.
 #[derive(Clone, Copy)]
-pub(super) struct Decisions {
+pub(crate) struct Decisions {
     pub(super) next: fn(&Load, Wish) -> Next,
     pub(super) debit_id: fn(&Load) -> BookingId,
 }
 
 impl Decisions {
-    pub(super) const REAL: Self = Self { next, debit_id: Load::debit_id };
+    pub(crate) const REAL: Self = Self { next, debit_id: Load::debit_id };
 }
 
 /// The card in the reader: an application with a serial number.
-struct Card {
+pub(crate) struct Card {
     information: ApplicationInformation,
     factor: [u8; 8],
 }
 
 impl Card {
-    async fn meet(port: &mut IssuancePort, terminal: &LoadTerminal) -> Result<Self, LoadError> {
+    pub(crate) async fn meet(port: &mut IssuancePort, terminal: &LoadTerminal) -> Result<Self, LoadError> {
         let fci = procedure::select(port, Some(&terminal.application)).await?;
         let information = ApplicationInformation::parse(&fci.raw).ok_or(LoadError::NoSerialNumber)?;
         let factor = information.diversification_factor().ok_or(LoadError::NoSerialNumber)?;
@@ -193,10 +222,10 @@ impl Card {
         Ok(Self { information, factor })
     }
 
-    async fn purse(&self, port: &mut IssuancePort) -> Result<Kept<PurseHistory>, LoadError> {
+    /// The entity of the card's purses.
+    pub(crate) fn purse(&self) -> Result<Entity, EntityError> {
         let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>();
-        let name = format!("purse/{}-{}", hex(self.information.issuer()), hex(&self.information.serial_number()));
-        Ok(Kept::read(port, Entity::new(&name)?).await?)
+        Entity::new(&format!("purse/{}-{}", hex(self.information.issuer()), hex(&self.information.serial_number())))
     }
 }
 
@@ -221,6 +250,8 @@ struct Run {
     purse: Kept<PurseHistory>,
     card: Option<CardSide>,
     now_ms: u64,
+    /// What the load rests on until its debit goes out.
+    given: Vec<(Entity, u64)>,
 }
 
 /// What stops a run before the load has ended.
@@ -242,7 +273,7 @@ impl<E: Into<LoadError>> From<E> for Stop {
 
 impl Run {
     fn new(port: IssuancePort, decisions: Decisions, purse: Kept<PurseHistory>, now_ms: u64) -> Self {
-        Self { port, decisions, purse, card: None, now_ms }
+        Self { port, decisions, purse, card: None, now_ms, given: Vec::new() }
     }
 
     /// Takes the load to its end, or as far as it goes now.
@@ -284,27 +315,32 @@ impl Run {
     }
 
     /// Reads the card, checks the rules, and records the load.
-    async fn open(&mut self, order: &LoadOrder, claim: &mut Kept<Claim>) -> Result<(), LoadError> {
+    async fn open(&mut self, order: &LoadOrder, claim: &mut Kept<Claim>, gate: &mut dyn Gate) -> Result<(), LoadError> {
         let session = self.read_card(order.amount).await?;
-        let Some(card) = &mut self.card else { return Err(LoadError::NoCard) };
+        let Some(card) = &self.card else { return Err(LoadError::NoCard) };
         let opened = PurseEvent::Opened {
             id: order.id.as_str().into(),
             purse: order.purse as u8,
             amount: order.amount.get(),
             account: order.account.as_str().into(),
         };
-        let (answer, rules) = (session.initialization(), &card.terminal.rules);
+        let (answer, rules) = (session.initialization(), card.terminal.rules);
         let can_be_proved =
             OpenLoad::new(session.transaction(), card.terminal.time, answer.serial, answer.balance).is_ok();
         let is_behind = answer.serial < self.purse.state().least_serial(order.purse);
-        if !can_be_proved || is_behind || rules.check(order.amount, answer.balance).is_err() {
+        let (card, loads) = (self.purse.entity(), self.purse.state());
+        let (balance, serial) = (answer.balance, answer.serial);
+        let is_allowed = gate.allows(&Reading { card, purse: order.purse, balance, serial, loads });
+        if !is_allowed || !can_be_proved || is_behind || rules.check(order.amount, balance).is_err() {
             let closed = PurseEvent::Closed { why: ClosedBecause::Rules };
-            return open(&mut self.port, &mut self.purse, claim, &[opened, closed]).await;
+            return open(&mut self.port, &mut self.purse, claim, &self.given, &[opened, closed]).await;
         }
         let matched = PurseEvent::Matched { rules: rules.version };
-        card.session = Some(session);
+        if let Some(card) = &mut self.card {
+            card.session = Some(session);
+        }
         let events = [opened, matched, initialized(&session)];
-        open(&mut self.port, &mut self.purse, claim, &events).await
+        open(&mut self.port, &mut self.purse, claim, &self.given, &events).await
     }
 
     /// INITIALIZE FOR LOAD with a terminal number that nobody could foresee, and with the terminal's own: the answers agree, so that
@@ -339,7 +375,8 @@ impl Run {
             }
         }
         events.push(PurseEvent::DebitRequested);
-        let _durable = self.record(&events).await?;
+        let change = Change::new().apply(&mut self.purse, &events)?.expecting(&self.given);
+        let _durable = change.commit_through(&mut self.port).await?.durable;
         let status = self.post_debit(load).await;
         self.settle_debit(load, LoadState::DebitRequested, status, wish).await
     }

@@ -3,7 +3,7 @@
 
 mod faults;
 mod sabotage;
-mod world;
+pub(crate) mod world;
 
 use cardwright_cos::Error;
 use cardwright_cos::cpu::Pin;

@@ -27,13 +27,13 @@ use crate::store::{Journal, MemoryStore, Store};
 const MASTER_LOAD: &str = "00112233445566778899AABBCCDDEEFF";
 const MASTER_TAC: &str = "FFEEDDCCBBAA99887766554433221100";
 const PURSE: &[u16] = &[0x3F00, 0x3F01, 0x0002];
-pub(super) const TERMINAL: [u8; 6] = [0x00, 0x11, 0x22, 0x33, 0x44, 0x55];
+pub(crate) const TERMINAL: [u8; 6] = [0x00, 0x11, 0x22, 0x33, 0x44, 0x55];
 
-pub(super) fn amount() -> Amount {
+pub(crate) fn amount() -> Amount {
     Amount::new(200).unwrap()
 }
 
-pub(super) fn terminal() -> LoadTerminal {
+pub(crate) fn terminal() -> LoadTerminal {
     LoadTerminal {
         application: "A00000000386980701".parse().unwrap(),
         profile: PurseProfile { algorithm: PurseAlgorithm::Tdes, tac: TacKey::Folded, ..PurseProfile::FMCOS },
@@ -48,7 +48,7 @@ pub(super) fn terminal() -> LoadTerminal {
     }
 }
 
-pub(super) fn order(id: &str) -> LoadOrder {
+pub(crate) fn order(id: &str) -> LoadOrder {
     LoadOrder {
         id: TransactionId::new(id).unwrap(),
         purse: PurseKind::Wallet,
@@ -95,7 +95,7 @@ fn card(number: u8) -> CpuCard {
 
 /// What happens to a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LineFault {
+pub(crate) enum LineFault {
     /// The card is pulled out before.
     CutBefore,
     /// It is pulled out after it executed the command.
@@ -122,7 +122,7 @@ pub(super) enum LineFault {
 
 /// An account's keeper, as its port asks it to be.
 #[derive(Clone, Default)]
-pub(super) struct Bank {
+pub(crate) struct Bank {
     bookings: BTreeMap<BookingId, (AccountRequest, BookingStatus)>,
     cancelled: BTreeSet<BookingId>,
     taken: i64,
@@ -132,28 +132,33 @@ pub(super) struct Bank {
     lost_answers: BTreeSet<u32>,
     under_way: Vec<AccountRequest>,
     refuses_reversals: bool,
+    refuses_debits: bool,
 }
 
 impl Bank {
     /// What is booked in all.
-    pub(super) fn taken(&self) -> i64 {
+    pub(crate) fn taken(&self) -> i64 {
         self.taken
     }
 
-    pub(super) fn lose_request(&mut self, call: u32) {
+    pub(crate) fn lose_request(&mut self, call: u32) {
         self.lost_requests.insert(call);
     }
 
-    pub(super) fn answer_late(&mut self, call: u32) {
+    pub(crate) fn answer_late(&mut self, call: u32) {
         self.lost_answers.insert(call);
     }
 
-    pub(super) fn refuse_reversals(&mut self) {
+    pub(crate) fn refuse_debits(&mut self) {
+        self.refuses_debits = true;
+    }
+
+    pub(crate) fn refuse_reversals(&mut self) {
         self.refuses_reversals = true;
     }
 
     /// Requests that were under way come at last.
-    pub(super) fn deliver_lost(&mut self) {
+    pub(crate) fn deliver_lost(&mut self) {
         for request in std::mem::take(&mut self.under_way) {
             let _nobody_hears = self.book(&request);
         }
@@ -172,7 +177,7 @@ impl Bank {
         let booked = || BookingStatus::Booked { reference: BookingReference::new("R").unwrap() };
         let status = match request {
             AccountRequest::Debit { account, booking, .. }
-                if account.as_str() == "nobody" || self.cancelled.contains(booking) =>
+                if account.as_str() == "nobody" || self.refuses_debits || self.cancelled.contains(booking) =>
             {
                 BookingStatus::Refused
             }
@@ -211,7 +216,7 @@ impl AccountPort for Bank {
 }
 
 /// Says of every MAC1 that it is right.
-pub(super) struct Liar(pub(super) SoftwareKeys);
+pub(crate) struct Liar(pub(crate) SoftwareKeys);
 
 impl KeyService for Liar {
     fn answer(&mut self, request: &KeyRequest) -> Result<cardwright_keys::KeyAnswer, cardwright_keys::KeyError> {
@@ -224,7 +229,10 @@ impl KeyService for Liar {
     }
 }
 
-pub(super) struct World {
+/// Somebody else writes.
+pub(crate) type Meddle = fn(&mut MemoryStore);
+
+pub(crate) struct World {
     cards: [CpuCard; 2],
     inserted: Option<usize>,
     count: u64,
@@ -232,25 +240,27 @@ pub(super) struct World {
     refuses_credits: bool,
     /// First answers of cards to INITIALIZE FOR LOAD, by command.
     initializations: BTreeMap<Vec<u8>, Vec<u8>>,
-    pub(super) bank: Bank,
-    pub(super) store: MemoryStore,
+    pub(crate) bank: Bank,
+    pub(crate) store: MemoryStore,
     /// Asks of all runs, and where the program is killed: before the answer is sought, or after.
     asked: u64,
-    pub(super) kill_before: Option<u64>,
-    pub(super) kill_after: Option<u64>,
-    pub(super) believes_everything: bool,
+    pub(crate) kill_before: Option<u64>,
+    pub(crate) kill_after: Option<u64>,
+    pub(crate) believes_everything: bool,
     /// What is drawn when the machine asks for random bytes, where it is always the same.
-    pub(super) random: Option<[u8; 8]>,
+    pub(crate) random: Option<[u8; 8]>,
+    /// What somebody else writes before an ask is answered.
+    pub(crate) meddler: Option<(u64, Meddle)>,
 }
 
 /// How a run ended.
-pub(super) enum Ended<T> {
+pub(crate) enum Ended<T> {
     With(T),
     Killed,
 }
 
 impl World {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             cards: [card(1), card(2)],
             inserted: Some(0),
@@ -265,15 +275,16 @@ impl World {
             kill_after: None,
             believes_everything: false,
             random: None,
+            meddler: None,
         }
     }
 
-    pub(super) fn deposit(&self) -> Option<u32> {
+    pub(crate) fn deposit(&self) -> Option<u32> {
         self.cards[0].balance(&[0x3F00, 0x3F01, 0x0001])
     }
 
     /// The same world once more.
-    pub(super) fn clone_world(&self) -> Self {
+    pub(crate) fn clone_world(&self) -> Self {
         let mut twin = Self::new();
         twin.cards = [self.cards[0].twin(), self.cards[1].twin()];
         twin.inserted = self.inserted;
@@ -282,49 +293,49 @@ impl World {
         twin
     }
 
-    pub(super) fn plan(&mut self, command: u64, fault: LineFault) {
+    pub(crate) fn plan(&mut self, command: u64, fault: LineFault) {
         self.plan.insert(command, fault);
     }
 
-    pub(super) fn refuse_credits(&mut self) {
+    pub(crate) fn refuse_credits(&mut self) {
         self.refuses_credits = true;
     }
 
     /// Puts a card in, fresh from a reset.
-    pub(super) fn insert(&mut self, card: usize) {
+    pub(crate) fn insert(&mut self, card: usize) {
         let _atr = self.cards[card].reset();
         self.inserted = Some(card);
     }
 
-    pub(super) fn reinsert(&mut self) {
+    pub(crate) fn reinsert(&mut self) {
         self.insert(0);
     }
 
-    pub(super) fn commands(&self) -> u64 {
+    pub(crate) fn commands(&self) -> u64 {
         self.count
     }
 
-    pub(super) fn asks(&self) -> u64 {
+    pub(crate) fn asks(&self) -> u64 {
         self.asked
     }
 
-    pub(super) fn bank_calls(&self) -> u32 {
+    pub(crate) fn bank_calls(&self) -> u32 {
         self.bank.calls
     }
 
-    pub(super) fn commits(&self) -> u64 {
+    pub(crate) fn commits(&self) -> u64 {
         let mut commits = BTreeSet::new();
         let records = self.store.records(0, 1000).unwrap();
         commits.extend(records.iter().map(|record| record.time_ms));
         commits.len() as u64
     }
 
-    pub(super) fn balance(&self, card: usize) -> i64 {
+    pub(crate) fn balance(&self, card: usize) -> i64 {
         self.cards[card].balance(PURSE).unwrap().into()
     }
 
     /// All loads of both cards, as the journal tells them.
-    pub(super) fn loads(&self) -> Vec<Load> {
+    pub(crate) fn loads(&self) -> Vec<Load> {
         let entities = self.store.entities("purse/").unwrap();
         let of =
             |entity: &Entity| Kept::<PurseHistory>::load(&self.store, entity.clone()).unwrap().state().loads().to_vec();
@@ -332,7 +343,7 @@ impl World {
     }
 
     /// What is wrong with the money, if anything is: cards hold what was debited and not reversed, but for loads that have not ended.
-    pub(super) fn wrong(&self) -> Option<String> {
+    pub(crate) fn wrong(&self) -> Option<String> {
         let loads = self.loads();
         let is_open = |load: &&Load| !load.is_ended();
         let held = self.balance(0) + self.balance(1);
@@ -353,25 +364,25 @@ impl World {
         None
     }
 
-    pub(super) fn load(&mut self, order: &LoadOrder) -> Result<LoadReport, LoadError> {
+    pub(crate) fn load(&mut self, order: &LoadOrder) -> Result<LoadReport, LoadError> {
         self.load_by(order, Decisions::REAL)
     }
 
-    pub(super) fn load_by(&mut self, order: &LoadOrder, decisions: Decisions) -> Result<LoadReport, LoadError> {
+    pub(crate) fn load_by(&mut self, order: &LoadOrder, decisions: Decisions) -> Result<LoadReport, LoadError> {
         match self.run(load_with(order.clone(), decisions)) {
             Ended::With(report) => report,
             Ended::Killed => panic!("killed"),
         }
     }
 
-    pub(super) fn resume(&mut self) -> Result<Option<LoadReport>, LoadError> {
+    pub(crate) fn resume(&mut self) -> Result<Option<LoadReport>, LoadError> {
         match self.run(purse::resume(terminal())) {
             Ended::With(report) => report,
             Ended::Killed => panic!("killed"),
         }
     }
 
-    pub(super) fn give_up(&mut self, id: &str) -> Result<LoadReport, LoadError> {
+    pub(crate) fn give_up(&mut self, id: &str) -> Result<LoadReport, LoadError> {
         match self.run(purse::give_up(TransactionId::new(id).unwrap(), 55)) {
             Ended::With(report) => report,
             Ended::Killed => panic!("killed"),
@@ -379,7 +390,7 @@ impl World {
     }
 
     /// Two persons decide the case of a load in dispute.
-    pub(super) fn decide(&mut self, waiting: Option<Waiting>, finding: Finding) {
+    pub(crate) fn decide(&mut self, waiting: Option<Waiting>, finding: Finding) {
         let Some(Waiting::Dispute { case, .. }) = waiting else { panic!("{waiting:?}") };
         let mut case = Kept::<Case>::load(&self.store, case).unwrap();
         let what = case.state().doubt().unwrap().matter(finding);
@@ -389,7 +400,7 @@ impl World {
     }
 
     /// The card is loaded elsewhere, by a terminal with another journal.
-    pub(super) fn load_behind_the_back(&mut self) {
+    pub(crate) fn load_behind_the_back(&mut self) {
         let mut other = self.clone_world();
         other.store = MemoryStore::new();
         other.bank = Bank::default();
@@ -399,7 +410,7 @@ impl World {
         self.insert(0);
     }
 
-    pub(super) fn drive_without_account(&mut self, order: &LoadOrder) -> Result<LoadReport, LoadError> {
+    pub(crate) fn drive_without_account(&mut self, order: &LoadOrder) -> Result<LoadReport, LoadError> {
         let mut reader = SimReader::new(self.cards[0].twin());
         let mut keys = keys();
         crate::Driver {
@@ -414,7 +425,7 @@ impl World {
         .unwrap()
     }
 
-    pub(super) fn run<T>(&mut self, mut machine: Conversation<T>) -> Ended<T> {
+    pub(crate) fn run<T>(&mut self, mut machine: Conversation<T>) -> Ended<T> {
         let mut progress = machine.start().unwrap();
         loop {
             let ask = match progress {
@@ -424,6 +435,11 @@ impl World {
             self.asked += 1;
             if self.kill_before == Some(self.asked) {
                 return Ended::Killed;
+            }
+            if let Some((ask, meddle)) = self.meddler
+                && ask == self.asked
+            {
+                meddle(&mut self.store);
             }
             let answer = match ask {
                 Ask::Transmit(command) => Answer::Response(self.transmit(&command)),
