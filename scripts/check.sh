@@ -62,14 +62,14 @@ cargo test --workspace "${features[@]}" --locked
 
 if [ "$quick" = no ]; then
   step "release build"
-  cargo build --release --example issue --locked --quiet
+  cargo build --release --example issue --example cpu_card --example sim_card --locked --quiet
   step "the README's command, and a second run"
   here=$PWD
   folder=$(mktemp -d)
   trap 'rm -rf "$folder"' EXIT
   (cd "$folder" && "$here/target/release/examples/issue" && "$here/target/release/examples/issue" | grep "nothing was left")
   step "torn at every command"
-  scripts/check-cuts.sh "$here/target/release/examples/issue" "$folder"
+  scripts/check-cuts.sh "$here/target/release/examples" "$folder"
   step "killed 200 times"
   CARDWRIGHT_KILLS=200 cargo test "${features[@]}" --locked --test killed_issuing
   step "issuing in a storm, and sabotage that it has to find"

@@ -1,5 +1,7 @@
 //! Issue scripts on the software CPU card, torn at every command, and finished by the next run.
 
+#[path = "cpu_script/answers.rs"]
+mod answers;
 #[path = "cpu_script/guards.rs"]
 mod guards;
 
@@ -515,8 +517,12 @@ impl Transport for BlankChip {
     }
 }
 
-#[test]
-fn a_torn_download_of_an_operating_system_begins_anew() {
+fn chip_image() -> Vec<u8> {
+    (0..100).collect()
+}
+
+/// Downloads [`chip_image`] into a [`BlankChip`] and starts it.
+fn chip_order() -> ScriptOrder {
     let loader = r#"
         [boot-loader]
         name = "chip"
@@ -529,9 +535,13 @@ fn a_torn_download_of_an_operating_system_begins_anew() {
         verify = "F0 D8 {address:2} {length} {checksum:2}"
         start = "F0 A0 00 00"
         "#;
-    let image: Vec<u8> = (0..100).collect();
-    let script = BootLoader::read_toml(loader).unwrap().script(&image).unwrap();
-    let order = ScriptOrder { identity: CardSource::Given("wafer-1".into()), ..order(script) };
+    let script = BootLoader::read_toml(loader).unwrap().script(&chip_image()).unwrap();
+    ScriptOrder { identity: CardSource::Given("wafer-1".into()), ..order(script) }
+}
+
+#[test]
+fn a_torn_download_of_an_operating_system_begins_anew() {
+    let (order, image) = (chip_order(), chip_image());
     let chip = |cut| BlankChip { memory: Vec::new(), started: false, present: true, cut, commands: 0 };
     let mut whole = chip(None);
     report(run(&order, &mut whole, &mut MemoryStore::new()));

@@ -289,6 +289,11 @@ impl ScriptStep {
                 out.push(write.id);
                 put(&mut out, &name(master));
                 put(&mut out, &name(&write.key));
+                out.extend([write.present.map_or(0xFF, |safeguard| safeguard as u8), write.later as u8]);
+                for (field, value) in write.fields.iter() {
+                    put(&mut out, field.as_bytes());
+                    put(&mut out, value);
+                }
             }
         }
         out

@@ -147,6 +147,11 @@ impl Fields {
         self.0.keys().map(String::as_str)
     }
 
+    /// What they are, in the order of their names.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_slice()))
+    }
+
     fn find(&self, name: &str) -> Result<&[u8], BuildError> {
         self.0.get(name).map(Vec::as_slice).ok_or_else(|| BuildError::Missing { field: name.to_owned() })
     }

@@ -83,9 +83,12 @@ fn purchase_with_an_electronic_wallet() {
 
 #[test]
 fn a_mac_starts_from_zeros() {
-    // A teaching wallet starts from 11 eight times, and gives 96436186: no card that follows JR/T 0025 does.
     let data = "000010000000000010000200112233445520180620214822";
     assert_eq!(mac(TDES, "0DCAE673EF6DFC0F", PurseKeyUse::Whole, data), "3813AE55");
+    // A wallet that is used for teaching starts from 11 eight times: no card that follows JR/T 0025 does.
+    let teaching = cardwright_keys::cipher::Tdes::new(&key("0DCAE673EF6DFC0F")).unwrap();
+    let mut padded = bytes(&format!("{data}8000000000000000"));
+    assert_eq!(hex::encode_upper(teaching.mac(&[0x11; 8], &mut padded)), "9643618645D04025");
 }
 
 #[test]

@@ -6,9 +6,9 @@ use cardwright::issuance::store::{Fault as StoreFault, MemoryFaults};
 use super::*;
 
 /// A reader that loses its card before a command is sent, and knows it.
-struct Unplugged<'r> {
-    reader: &'r mut SimReader<CpuCard>,
-    at: u64,
+pub(crate) struct Unplugged<'r> {
+    pub(crate) reader: &'r mut SimReader<CpuCard>,
+    pub(crate) at: u64,
 }
 
 impl Transport for Unplugged<'_> {

@@ -461,6 +461,39 @@ mod tests {
         );
     }
 
+    /// With other rights, another counter or other protection it is another key.
+    #[test]
+    fn everything_that_a_written_key_is_made_of_is_in_its_fingerprint() {
+        let of = |write: &str| {
+            let text = format!(
+                "[script]\nname = \"a\"\nprofile = \"fmcos-2.0\"\n[[step]]\nname = \"key\"\nwrite-key = {{ {write} }}\n"
+            );
+            let profile = CardProfile::built_in("fmcos-2.0").unwrap();
+            Script::read_toml(&text, &profile, &Values::new()).unwrap().steps[0].fingerprint()
+        };
+        let first = "use = \"external-authentication\", id = 0, key = \"new\", under = \"old\", present = \"none\", \
+                     later = \"none\", fields = { use = \"F0\", change = \"02\", next = \"44\", counter = \"33\" }";
+        assert_eq!(of(first), of(first));
+        let tables = first.replace("fields = {", "fields = { version = \"00\",");
+        for (from, to) in [
+            ("id = 0", "id = 1"),
+            ("key = \"new\"", "key = \"newer\""),
+            ("under = \"old\"", "under = \"older\""),
+            ("external-authentication", "line-protection"),
+            ("present = \"none\"", "present = \"enciphered\""),
+            ("present = \"none\", ", ""),
+            ("later = \"none\"", "later = \"mac\""),
+            ("use = \"F0\"", "use = \"F1\""),
+            ("change = \"02\"", "change = \"F0\""),
+            ("next = \"44\"", "next = \"45\""),
+            ("counter = \"33\"", "counter = \"66\""),
+            (first, &tables),
+        ] {
+            let other = first.replace(from, to);
+            assert!(other != first && of(&other) != of(first), "{to}");
+        }
+    }
+
     #[test]
     fn a_script_of_ones_own() {
         let text = r#"

@@ -1,8 +1,8 @@
 //! The run: the card's steps in order, each durable.
 
-use cardwright_apdu::{CardPort, Delivery, StatusWord};
+use cardwright_apdu::{CardPort, CommandApdu, Delivery, Instruction, StatusWord};
 use cardwright_cos::Error as CosError;
-use cardwright_cos::cpu::{Counted, CpuSession};
+use cardwright_cos::cpu::{Counted, CpuSession, KeyWrite};
 use cardwright_cos::profile::{KeyUse, Meaning};
 use cardwright_cos::script::{Action, Probe, Script, ScriptStep, StepClass};
 use cardwright_keys::KeyRef;
@@ -120,7 +120,7 @@ impl<'o> Run<'o> {
                 StepClass::Session => self.place(port, step).await?,
                 // What a key or PIN opened is closed again since.
                 StepClass::Counter => self.count(port, n).await?,
-                _ if n < first_open => {}
+                _ if n < first_open || !is_open(&self.job, step) => {}
                 _ => self.execute(port, n).await?,
             }
         }
@@ -144,10 +144,23 @@ impl<'o> Run<'o> {
     async fn count(&mut self, port: &mut IssuancePort, n: usize) -> Result<(), Stop> {
         let script = &self.order.script;
         let step = &script.steps[n];
+        let change = self.last_change(n);
+        if let Some((changing, write)) = change.filter(|(changing, _)| self.job.step(&changing.name).is_in_doubt()) {
+            // The new key first: a card that has it would count the old one as a wrong try.
+            let proved = self.try_new_key(port, changing, &write.key, write.id).await?;
+            let found = if proved { StepEvent::Succeeded { proof: Proof::Probe } } else { StepEvent::NotDone };
+            self.job.resolve(port, &changing.name, found).await?;
+        }
         let left = self.take_try(port, &step.name, TRIES).await?;
         let intent = Intent { tries_before: Some(left), ..Intent::new(IdempotencyClass::Counter, input(script, n)) };
         let permit = self.job.begin(port, &step.name, intent).await?;
-        let result = self.act(port, step).await;
+        let result = match (&step.action, change) {
+            (Action::Authenticate { id, .. }, Some((changing, write))) if self.job.step(&changing.name).is_done() => {
+                let mut keys = port.clone();
+                self.session.authenticate(port, &mut keys, &write.key, *id).await.map(|()| StatusWord::OK)
+            }
+            _ => self.act(port, step).await,
+        };
         self.settle(port, step, permit, result, false).await
     }
 
@@ -185,7 +198,9 @@ impl<'o> Run<'o> {
                     was_begun = before.attempts > 0;
                 }
                 Finding::Unknown(_) if self.may_restart() => return Err(Stop::Restart),
-                Finding::Unknown(reason) => return Err(self.quarantine(port, &step.name, reason.into()).await?),
+                Finding::Unknown(reason) | Finding::Contradiction(reason) => {
+                    return Err(self.quarantine(port, &step.name, reason.into()).await?);
+                }
             }
         }
         let permit = self.job.begin(port, &step.name, Intent::new(class_of(step.class), input(script, n))).await?;
@@ -206,9 +221,8 @@ impl<'o> Run<'o> {
         let is_finished = script.after.as_ref().is_some_and(|after| after.fits(&self.atr))
             && script.before.as_ref().is_some_and(|before| !before.fits(&self.atr));
         if is_finished {
-            let else_said =
-                Finding::Unknown("the card answers its reset as one that is finished, and there are steps left");
-            return Ok(if is_last { Finding::Done } else { else_said });
+            let reason = "the card answers its reset as one that is finished, and there are steps left";
+            return Ok(if is_last { Finding::Done } else { Finding::Contradiction(reason) });
         }
         match (&step.probe, &step.action) {
             // The new key first, where it can be tried: the command to change it needs the old one.
@@ -293,8 +307,7 @@ impl<'o> Run<'o> {
                 Ok(sent?.sw())
             }
             Action::Authenticate { id, key } => {
-                let key = self.present_key(*id, key).clone();
-                self.session.authenticate(port, &mut keys, &key, *id).await.map(|()| StatusWord::OK)
+                self.session.authenticate(port, &mut keys, key, *id).await.map(|()| StatusWord::OK)
             }
             Action::WriteKey { master, write } => {
                 self.session.write_key(port, &mut keys, master, write).await.map(|()| StatusWord::OK)
@@ -303,19 +316,21 @@ impl<'o> Run<'o> {
         }
     }
 
-    /// The key that has this identifier by now: a later step may have changed it.
-    fn present_key<'k>(&'k self, id: u8, first: &'k KeyRef) -> &'k KeyRef {
-        let changed = self.order.script.steps.iter().rev().find_map(|step| match &step.action {
+    /// The last step that was begun to change the key of an authentication: another one in the same directory.
+    fn last_change(&self, n: usize) -> Option<(&'o ScriptStep, &'o KeyWrite)> {
+        let script = &self.order.script;
+        let Action::Authenticate { id, .. } = &script.steps[n].action else { return None };
+        script.steps.iter().enumerate().rev().find_map(|(other, step)| match &step.action {
             Action::WriteKey { write, .. }
-                if (write.key_use, write.id) == (KeyUse::ExternalAuthentication, id)
+                if (write.key_use, write.id) == (KeyUse::ExternalAuthentication, *id)
                     && write.present.is_some()
-                    && self.job.step(&step.name).is_done() =>
+                    && place_of(script, other) == place_of(script, n)
+                    && self.job.step(&step.name).intent.is_some() =>
             {
-                Some(&write.key)
+                Some((step, write))
             }
             _ => None,
-        });
-        changed.unwrap_or(first)
+        })
     }
 
     /// Records what came of a step.
@@ -459,6 +474,8 @@ enum Finding {
     Done,
     NotDone,
     Unknown(&'static str),
+    /// Others had a hand in it: nothing is erased.
+    Contradiction(&'static str),
 }
 
 /// Resets the card; its identity and its answer.
@@ -492,6 +509,17 @@ fn is_before_the_card(error: &CosError) -> bool {
         CosError::Length { command, .. } => *command == "get-challenge",
         _ => false,
     }
+}
+
+/// The command that selected the directory of a step; none for the master file, which is selected by a reset.
+fn place_of(script: &Script, n: usize) -> Option<&CommandApdu> {
+    let selected = script.steps.iter().take(n).rev().find_map(|step| match &step.action {
+        Action::Apdu(command) if step.class == StepClass::Session && command.instruction() == Instruction::SELECT => {
+            Some(command)
+        }
+        _ => None,
+    });
+    selected.filter(|command| !matches!(command.data(), [] | [0x3F, 0x00]))
 }
 
 /// What a step is: its command, and what was selected before it.
