@@ -52,9 +52,13 @@ impl Class {
         Self(self.0 | Self::CHAINING)
     }
 
-    /// The class of GET RESPONSE on the same logical channel: no secure messaging, no chaining.
+    /// The class of GET RESPONSE on the same logical channel: no secure messaging, no chaining. Commands of a SIM all have class A0
+    /// (TS 51.011 9.2).
     #[must_use]
     pub const fn get_response(self) -> Self {
+        if self.0 == 0xA0 {
+            return self;
+        }
         if self.0 & 0x40 == 0 { Self(self.0 & 0x03) } else { Self(0x40 | self.0 & 0x0F) }
     }
 }
@@ -182,6 +186,7 @@ mod tests {
         assert_eq!((Class(0x83).channel(), Class(0xC0).channel(), Class(0xCF).channel()), (3, 4, 19));
         assert_eq!(Class(0x87).get_response(), Class(0x03));
         assert_eq!(Class(0xE5).get_response(), Class(0x45));
+        assert_eq!(Class(0xA0).get_response(), Class(0xA0));
         assert!(Class(0x84).is_secure() && Class(0xE0).is_secure() && !Class(0x80).is_secure());
     }
 }

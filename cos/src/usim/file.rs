@@ -119,13 +119,16 @@ pub struct FileInformation {
 const SELECT: &str = "SELECT";
 
 impl FileInformation {
-    /// Takes file control parameters of a UICC (TS 102 221 11.1.1.3): `62 { 82 descriptor, 80 size, 83 identifier .. }`.
+    /// Takes file control parameters of a UICC (TS 102 221 11.1.1.3): `62 { 82 descriptor, 80 size, 83 identifier .. }`, or file
+    /// control information with the same objects in it (`6F`, ISO 7816-4 7.4.3). Where a file of records does not say how many there
+    /// are, its size does.
     ///
     /// # Errors
     /// [`SimError::Answer`] names what is missing and where.
     pub fn parse_fcp(fcp: &[u8]) -> Result<Self, SimError> {
         let wrong = |expected, offset| SimError::Answer { command: SELECT, expected, offset, actual: fcp.len() };
-        let template = tlv::Reader::new(fcp).read().ok().flatten().filter(|object| object.tag == Tag(0x62));
+        let template = tlv::Reader::new(fcp).read().ok().flatten();
+        let template = template.filter(|object| matches!(object.tag, Tag(0x62 | 0x6F)));
         let template = template.ok_or_else(|| wrong("an FCP template (62)", 0))?;
         let find = |tag| {
             let object = template.children().find(Tag(tag));
@@ -147,17 +150,27 @@ impl FileInformation {
                 value => Ok(value.iter().fold(0, |size: usize, byte| size << 8 | usize::from(*byte))),
             }
         };
-        let records = || match descriptor.value {
-            [_, _, hi, lo, count] => match (usize::from(u16::from_be_bytes([*hi, *lo])), usize::from(*count)) {
-                (0, _) | (_, 0) => Err(wrong("records that have a length (82)", at)),
-                pair => Ok(pair),
-            },
-            _ => Err(wrong("a file descriptor with length and number of records (82)", at)),
+        // Length of a record in one byte or two, and their number in none, one or two (ISO 7816-4, table 12).
+        let records = || {
+            let two = |hi: u8, lo: u8| usize::from(u16::from_be_bytes([hi, lo]));
+            let (record, count) = match *descriptor.value {
+                [_, _, record] => (usize::from(record), None),
+                [_, _, hi, lo] => (two(hi, lo), None),
+                [_, _, hi, lo, count] => (two(hi, lo), Some(usize::from(count))),
+                [_, _, hi, lo, count_hi, count_lo] => (two(hi, lo), Some(two(count_hi, count_lo))),
+                _ => return Err(wrong("a file descriptor with the length of a record (82)", at)),
+            };
+            let count = match count {
+                _ if record == 0 => 0,
+                Some(count) => count,
+                None => size()? / record,
+            };
+            if count == 0 { Err(wrong("records that have a length (82)", at)) } else { Ok((record, count)) }
         };
         // Bits 1 to 3 tell the structure, 4 to 6 the type (TS 102 221 11.1.1.4.3).
         let structure = match descriptor.value.first() {
             None => return Err(wrong("a file descriptor (82)", at)),
-            Some(byte) if byte & 0xB8 == 0x38 => Structure::Directory,
+            Some(byte) if byte & 0xBF == 0x38 => Structure::Directory,
             Some(byte) => match byte & 0x07 {
                 1 => Structure::Transparent { size: size()? },
                 2 => records().map(|(record, count)| Structure::LinearFixed { record, count })?,
@@ -169,11 +182,14 @@ impl FileInformation {
     }
 
     /// Takes the response data of a SIM to SELECT (TS 51.011 9.2.1): size at 2, identifier at 4, type at 6, structure at 13, record
-    /// length at 14.
+    /// length at 14. A UICC that takes the class of a SIM may answer as a UICC.
     ///
     /// # Errors
     /// [`SimError::Answer`] names what is missing and where.
     pub fn parse_gsm(answer: &[u8]) -> Result<Self, SimError> {
+        if let Some(0x62 | 0x6F) = answer.first() {
+            return Self::parse_fcp(answer);
+        }
         let wrong =
             |expected, offset| SimError::Answer { command: "GET RESPONSE", expected, offset, actual: answer.len() };
         let &[_, _, size_hi, size_lo, id_hi, id_lo, kind, ..] = answer else {

@@ -107,14 +107,13 @@ impl AccessTechnologies {
 pub struct PlmnList(pub Vec<(Plmn, AccessTechnologies)>);
 
 impl PlmnList {
-    /// `(PLMN ‖ access technologies) *` in a file of this length; what is left over says "none".
+    /// `(PLMN ‖ access technologies) *` in a file of this length; what is left over says "none". Bytes at the end that are no whole
+    /// entry are left as they are.
     ///
     /// # Errors
-    /// [`FieldError`] when the file is too short, or no multiple of 5.
+    /// [`FieldError`] when the file is too short.
     pub fn to_file(&self, length: usize) -> Result<Vec<u8>, FieldError> {
-        if !length.is_multiple_of(5) {
-            return Err(FieldError::length("PLMN list", "a file of 5 bytes for each network", length));
-        }
+        let length = length / 5 * 5;
         let mut file = Vec::with_capacity(length);
         for (plmn, technologies) in &self.0 {
             file.extend_from_slice(&plmn.to_bytes());
@@ -228,7 +227,7 @@ impl LocationFile {
     /// The content of a new card, in a file of this length, for a home network.
     ///
     /// # Errors
-    /// [`FieldError`] when the file has another length than the standard says.
+    /// [`FieldError`] when the file is shorter than the standard says. What a card has more stays as it is.
     pub fn initial(self, home: Plmn, length: usize) -> Result<Vec<u8>, FieldError> {
         let plmn = home.to_bytes();
         let none = |count| alloc::vec![0xFF; count];
@@ -243,10 +242,9 @@ impl LocationFile {
             Self::Keys => ("Keys", [&[7][..], &none(32)].concat()),
             // Kc ‖ sequence number none
             Self::Kc => ("Kc", [&none(8)[..], &[7]].concat()),
-            Self::ForbiddenPlmns if length.is_multiple_of(3) => ("FPLMN", none(length)),
-            Self::ForbiddenPlmns => ("FPLMN", none(12)),
+            Self::ForbiddenPlmns => ("FPLMN", none((length / 3 * 3).max(12))),
         };
-        if content.len() != length {
+        if content.len() > length {
             let expected = alloc::format!("a file of {} bytes", content.len());
             return Err(FieldError::length(field, expected, length));
         }
@@ -315,7 +313,8 @@ mod tests {
             AccessTechnologies::UTRAN.and(AccessTechnologies::E_UTRAN).and(AccessTechnologies::GSM)
         )]);
         assert_eq!(hex::encode_upper(list.to_file(10).unwrap()), "22F860C080FFFFFF0000");
-        assert!(list.to_file(0).is_err() && list.to_file(9).is_err());
+        assert_eq!(list.to_file(9).unwrap().len(), 5);
+        assert!(list.to_file(0).is_err() && list.to_file(4).is_err());
     }
 
     #[test]
@@ -348,7 +347,9 @@ mod tests {
         assert_eq!(initial(LocationFile::Keys, 33).unwrap(), "07".to_owned() + &"FF".repeat(32));
         assert_eq!(initial(LocationFile::Kc, 9).unwrap(), "FF".repeat(8) + "07");
         assert_eq!(initial(LocationFile::ForbiddenPlmns, 60).unwrap(), "FF".repeat(60));
-        assert!(initial(LocationFile::Loci, 12).is_err() && initial(LocationFile::ForbiddenPlmns, 10).is_err());
+        assert_eq!(initial(LocationFile::Loci, 12).unwrap(), "FFFFFFFF22F8600000FF01", "what a card has more stays");
+        assert_eq!(initial(LocationFile::ForbiddenPlmns, 14).unwrap(), "FF".repeat(12));
+        assert!(initial(LocationFile::Loci, 10).is_err() && initial(LocationFile::ForbiddenPlmns, 10).is_err());
     }
 
     #[test]

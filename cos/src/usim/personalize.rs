@@ -210,11 +210,6 @@ impl FileWrite {
     ) -> Result<PreparedWrite, SimError> {
         let path = path.clone();
         let record = |wanted| PreparedWrite { path: path.clone(), record: Some(1), wanted };
-        if let Content::Bytes(bytes) = &self.content {
-            // Its length is the standard's: no need to ask.
-            files.select(card, &path).await?;
-            return Ok(PreparedWrite { path, record: None, wanted: bytes.clone() });
-        }
         let information = files.select_and_describe(card, &path).await?;
         let size = || FileSystem::size(&path, &information);
         let record_length = || FileSystem::record_length(&path, &information, 1);
@@ -227,7 +222,14 @@ impl FileWrite {
             Content::Initial(kind, network) => {
                 PreparedWrite { wanted: kind.initial(*network, size()?)?, record: None, path: path.clone() }
             }
-            Content::Bytes(bytes) => PreparedWrite { wanted: bytes.clone(), record: None, path: path.clone() },
+            Content::Bytes(bytes) => {
+                let size = size()?;
+                if size < bytes.len() {
+                    let expected = alloc::format!("a file of {} bytes", bytes.len());
+                    return Err(super::field::FieldError::length(self.name, expected, size).into());
+                }
+                PreparedWrite { wanted: bytes.clone(), record: None, path: path.clone() }
+            }
         })
     }
 }
