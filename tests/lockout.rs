@@ -5,7 +5,7 @@ mod support;
 use cardwright::apdu::{Transport, TransportError, TransportErrorKind};
 use cardwright::gp::procedure::{KeyCandidate, KeyScheme, OpenOptions};
 use cardwright::gp::{CardProfile, SecurityLevel};
-use cardwright::issuance::lockout::{self, Counted, GuardedSession, Insertion, SessionOrder};
+use cardwright::issuance::lockout::{self, Counted, GuardedSession, Identify, Insertion, SessionOrder};
 use cardwright::issuance::remote::{self, IssueError, Outcome};
 use cardwright::issuance::store::{MemoryStore, SqliteStore};
 use cardwright::keys::{KeyKind, KeyRef};
@@ -212,4 +212,44 @@ fn a_refusal_counts_only_where_the_card_counted() {
     }
     let ended = drive(lockout::open(session("test-aes", 1)), &mut SimReader::new(card(SCP03)), &mut store);
     assert!(is_locked_out(&ended), "{ended:?}");
+}
+
+fn short(order: SessionOrder) -> SessionOrder {
+    SessionOrder { identify: Identify::AfterFailure, ..order }
+}
+
+/// Three commands while no card is known to have failed; a failure is counted for the card that failed, and from then on every
+/// card is asked who it is until that one opened.
+#[test]
+fn a_card_that_was_not_asked_is_asked_when_its_keys_fail() {
+    let mut store = MemoryStore::new();
+    let mut reader = SimReader::new(card(SCP03));
+    drive(lockout::open(short(session("test-aes", 1))), &mut reader, &mut store).unwrap();
+    assert_eq!(command_names(&reader.take_log()), ["SELECT", "INITIALIZE UPDATE", "EXTERNAL AUTHENTICATE"]);
+    assert!(lockout::is_clear(&store).unwrap());
+    match drive(lockout::open(short(wrong(1))), &mut reader, &mut store) {
+        Err(IssueError::WrongKeys { counted: Counted::Card(_), failures: 1, .. }) => {}
+        other => panic!("{other:?}"),
+    }
+    assert!(!command_names(&reader.take_log()).contains(&"EXTERNAL AUTHENTICATE"));
+    assert!(!lockout::is_clear(&store).unwrap());
+    assert!(is_wrong_keys(&drive(lockout::open(wrong(1)), &mut reader, &mut store), 2));
+    let locked = drive(lockout::open(session("test-aes", 1)), &mut reader, &mut store);
+    assert!(is_locked_out(&locked), "{locked:?}");
+    let order = SessionOrder { override_lockout: true, ..session("test-aes", 1) };
+    drive(lockout::open(order), &mut reader, &mut store).unwrap();
+    assert!(lockout::is_clear(&store).unwrap());
+}
+
+/// The card that swallowed an attempt is not known: the next one in the reader is asked who it is, and a success ends the doubt.
+#[test]
+fn an_attempt_of_an_unasked_card_that_is_torn_makes_the_next_one_be_asked() {
+    let mut store = MemoryStore::new();
+    let mut reader = SimReader::new(card(SCP03)).with_faults(Faults::none().at(2, Fault::CutAfter));
+    let ended = drive(lockout::open(short(session("test-aes", 1))), &mut reader, &mut store);
+    assert!(matches!(ended, Ok(Outcome::Interrupted(_))), "{ended:?}");
+    assert!(!lockout::is_clear(&store).unwrap());
+    let mut reader = SimReader::new(card(SCP03));
+    drive(lockout::open(session("test-aes", 1)), &mut reader, &mut store).unwrap();
+    assert!(lockout::is_clear(&store).unwrap());
 }

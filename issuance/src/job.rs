@@ -94,7 +94,7 @@ impl Machine for JobState {
     }
 
     fn is_open(&self) -> bool {
-        self.steps.values().any(Step::is_in_doubt)
+        self.steps.values().any(Step::is_in_doubt) || self.ledger != Ledger::default()
     }
 }
 

@@ -10,6 +10,9 @@
 //! | key diversification data | the answer to INITIALIZE UPDATE, only where the card's profile calls it unique, and never all zero |
 //! | this stay in the reader | [`Insertion`]: where the card tells none of these |
 //!
+//! Asking the card who it is takes four commands. A program that has a short errand may leave them out while no card is known to have
+//! failed: [`is_clear`], [`Identify::AfterFailure`].
+//!
 //! ```
 //! use cardwright_gp::procedure::{KeyCandidate, KeyScheme, OpenOptions};
 //! use cardwright_gp::{CardProfile, SecurityLevel};
@@ -37,6 +40,7 @@ use crate::job::{Job, JobError};
 use crate::journal::{Entity, EntityError};
 use crate::port::{Conversation, IssuancePort, Notice};
 use crate::remote::{IssueError, Outcome, Stop};
+use crate::store::{Journal, StoreError};
 
 /// One stay of a card in a reader: eight random bytes, drawn when it came in.
 ///
@@ -86,6 +90,25 @@ impl fmt::Display for Counted {
     }
 }
 
+/// When a card is asked who it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Identify {
+    /// Before anything else. Also tells the options of its protocols from the card recognition data.
+    #[default]
+    First,
+    /// Only when an authentication failed, so that the failure is counted for the card. Right where [`is_clear`] says that the
+    /// card in the reader cannot be one that failed before.
+    AfterFailure,
+}
+
+/// Whether the journal knows no card with a failed or unanswered attempt that no success followed, and none with a step in doubt.
+///
+/// # Errors
+/// [`StoreError`] of the storage group.
+pub fn is_clear(journal: &dyn Journal) -> Result<bool, StoreError> {
+    Ok(journal.open_entities("card/")?.is_empty() && journal.open_entities("insertion/")?.is_empty())
+}
+
 /// How a secure channel is to be opened under the ledger.
 #[derive(Clone, Debug)]
 pub struct SessionOrder {
@@ -100,6 +123,8 @@ pub struct SessionOrder {
     pub profile: CardProfile,
     /// The card's identity, where the program knows it already: it is not read then.
     pub identity: Option<CardIdentity>,
+    /// When the card is asked for it.
+    pub identify: Identify,
     /// This stay in the reader.
     pub insertion: Insertion,
     /// Try although there were too many failures.
@@ -110,8 +135,16 @@ impl SessionOrder {
     /// A channel to the issuer security domain of a card that does as the standard says.
     #[must_use]
     pub fn new(candidates: Vec<KeyCandidate>, options: OpenOptions, insertion: Insertion) -> Self {
-        let profile = CardProfile::standard();
-        Self { domain: None, candidates, options, profile, identity: None, insertion, override_lockout: false }
+        Self {
+            domain: None,
+            candidates,
+            options,
+            profile: CardProfile::standard(),
+            identity: None,
+            identify: Identify::First,
+            insertion,
+            override_lockout: false,
+        }
     }
 }
 
@@ -146,6 +179,7 @@ pub(crate) async fn session(port: &mut IssuancePort, order: &SessionOrder) -> Re
     let mut options = order.options.following(&order.profile);
     let mut counted = match &order.identity {
         Some(identity) => Counted::Card(identity.clone()),
+        None if order.identify == Identify::AfterFailure => Counted::Insertion(order.insertion),
         None => match meet(port, &mut options).await? {
             Some(identity) => Counted::Card(identity),
             None => Counted::Insertion(order.insertion),
@@ -160,7 +194,7 @@ pub(crate) async fn session(port: &mut IssuancePort, order: &SessionOrder) -> Re
     let initialized = procedure::initialize(port, aid.as_ref(), challenge, options).await;
     let initialized = match initialized {
         Ok(initialized) => initialized,
-        Err(error) => return Err(fail(port, &mut job, &counted, error).await?),
+        Err(error) => return Err(fail(port, order, job, counted, error).await?),
     };
     let by_kdd = order.profile.unique_kdd && matches!(counted, Counted::Insertion(_));
     match CardIdentity::of_kdd(initialized.key_diversification_data()) {
@@ -178,17 +212,32 @@ pub(crate) async fn session(port: &mut IssuancePort, order: &SessionOrder) -> Re
         }
         _ => {}
     }
-    if matches!(counted, Counted::Insertion(_)) {
+    if matches!(counted, Counted::Insertion(_)) && order.identify == Identify::First {
         port.tell(Notice::Stage("the card tells no identity: failures are counted while it is in the reader"));
     }
     let mut keys = port.clone();
     match procedure::authenticate(port, &mut keys, &order.candidates, initialized).await {
         Ok(opened) => {
-            let _durable = job.record(port, &[Event::KeySuccess]).await?;
+            succeed(port, order, job, &counted).await?;
             Ok(GuardedSession { opened, domain, counted })
         }
-        Err(error) => Err(fail(port, &mut job, &counted, error).await?),
+        Err(error) => Err(fail(port, order, job, counted, error).await?),
     }
+}
+
+/// A success ends the row of the card. An attempt that a card, not asked who it was, never answered in the same stay ends with it.
+async fn succeed(port: &mut IssuancePort, order: &SessionOrder, mut job: Job, counted: &Counted) -> Result<(), Stop> {
+    if matches!(counted, Counted::Card(_)) {
+        let mut stay = Job::read(port, Counted::Insertion(order.insertion).entity()?).await?;
+        let ledger = stay.state().ledger;
+        if ledger.unanswered() > 0 && ledger.failures() == 0 {
+            let both = &mut [(&mut job, &[Event::KeySuccess][..]), (&mut stay, &[Event::KeySuccess])];
+            let _durable = Job::record_all(port, both).await?;
+            return Ok(());
+        }
+    }
+    let _durable = job.record(port, &[Event::KeySuccess]).await?;
+    Ok(())
 }
 
 /// Reads what the card is, and what it says of its protocols. What it refuses to tell it does not tell.
@@ -238,9 +287,26 @@ pub(crate) async fn count(port: &mut IssuancePort, job: &mut Job, error: &GpErro
     Ok(())
 }
 
-async fn fail(port: &mut IssuancePort, job: &mut Job, counted: &Counted, error: GpError) -> Result<Stop, Stop> {
-    count(port, job, &error).await?;
-    Ok(error_of(job, counted, error).into())
+async fn fail(
+    port: &mut IssuancePort,
+    order: &SessionOrder,
+    mut job: Job,
+    mut counted: Counted,
+    error: GpError,
+) -> Result<Stop, Stop> {
+    let is_unasked = order.identify == Identify::AfterFailure && matches!(counted, Counted::Insertion(_));
+    if is_unasked && error.is_failed_authentication() {
+        // A card that does not answer now, or tells nothing, is counted as this stay in the reader.
+        if let Ok(Some(identity)) = meet(port, &mut order.options.clone()).await {
+            counted = Counted::Card(identity);
+            let mut card = Job::read(port, counted.entity()?).await?;
+            let moved = &mut [(&mut job, &[Event::KeyAnswered][..]), (&mut card, &[Event::KeyAttempt])];
+            let _durable = Job::record_all(port, moved).await?;
+            job = card;
+        }
+    }
+    count(port, &mut job, &error).await?;
+    Ok(error_of(&job, &counted, error).into())
 }
 
 /// What a program hears of an attempt that was counted.
