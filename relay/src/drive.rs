@@ -38,7 +38,7 @@ pub fn run_terminal(mut input: impl Read, mut output: impl Write, card: &mut dyn
     Ok(())
 }
 
-fn transmit(card: &mut dyn Transport, command: &[u8]) -> Result<Vec<u8>, TransportError> {
+pub(crate) fn transmit(card: &mut dyn Transport, command: &[u8]) -> Result<Vec<u8>, TransportError> {
     let command = CommandApdu::parse(command)
         .map_err(|error| TransportError::not_sent(TransportErrorKind::Other(error.to_string())))?;
     card.exchange(&command).map(|response| response.to_bytes())

@@ -141,7 +141,8 @@ impl Frame {
         Self::parse(&bytes).map(Some)
     }
 
-    fn parse(bytes: &[u8]) -> Result<Self, FrameError> {
+    /// Reads the bytes after a length field.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, FrameError> {
         let Some((header, payload)) = bytes.split_first_chunk::<HEADER>() else {
             return Err(FrameError::Truncated);
         };
@@ -187,7 +188,7 @@ impl fmt::Debug for Body {
 }
 
 /// Fills the buffer; `false` when the stream ended before its first byte.
-fn fill(input: &mut impl Read, buffer: &mut [u8]) -> Result<bool, FrameError> {
+pub(crate) fn fill(input: &mut impl Read, buffer: &mut [u8]) -> Result<bool, FrameError> {
     let mut filled = 0;
     while filled < buffer.len() {
         match input.read(&mut buffer[filled..]) {
@@ -201,12 +202,17 @@ fn fill(input: &mut impl Read, buffer: &mut [u8]) -> Result<bool, FrameError> {
     Ok(true)
 }
 
+impl Failure {
+    pub(crate) const CARD_REMOVED: u8 = 1;
+    pub(crate) const NO_CARD: u8 = 3;
+}
+
 impl From<&TransportError> for Failure {
     fn from(error: &TransportError) -> Self {
         let code = match error.kind {
-            TransportErrorKind::CardRemoved => 1,
+            TransportErrorKind::CardRemoved => Self::CARD_REMOVED,
             TransportErrorKind::CardReset => 2,
-            TransportErrorKind::NoCard => 3,
+            TransportErrorKind::NoCard => Self::NO_CARD,
             TransportErrorKind::NoReader => 4,
             TransportErrorKind::NoService => 5,
             TransportErrorKind::Timeout => 6,
@@ -222,9 +228,9 @@ impl From<&TransportError> for Failure {
 impl From<Failure> for TransportError {
     fn from(failure: Failure) -> Self {
         let kind = match failure.code {
-            1 => TransportErrorKind::CardRemoved,
+            Failure::CARD_REMOVED => TransportErrorKind::CardRemoved,
             2 => TransportErrorKind::CardReset,
-            3 => TransportErrorKind::NoCard,
+            Failure::NO_CARD => TransportErrorKind::NoCard,
             4 => TransportErrorKind::NoReader,
             5 => TransportErrorKind::NoService,
             6 => TransportErrorKind::Timeout,
