@@ -23,8 +23,8 @@ pub use amount::{Amount, AmountError, Balance, OverdraftLimit};
 pub use log::{LOG_RECORD_LENGTH, LogRecord, LogRecordError};
 pub use procedure::{
     Credit, LoadReceipt, LoadSession, Purchase, PurchaseSession, PurseAccess, TacCheck, balance, credit_for_load,
-    debit_for_purchase, initialize_for_load, initialize_for_purchase, prepare_credit, purchase_tac_verifies,
-    resolve_load, transaction_prove, unload, update_overdraft_limit,
+    debit_for_purchase, initialize_for_load, initialize_for_purchase, load_tac_request, prepare_credit,
+    purchase_tac_verifies, resolve_load, transaction_prove, unload, update_overdraft_limit,
 };
 pub use profile::{KeyIdentifiers, ProveSerial, PurseAlgorithm, PurseKeys, PurseProfile, TacKey};
 pub use prove::{Dispute, Evidence, Inquiry, LoadProof, NextQuestion, OpenLoad, OpenLoadError, Verdict};

@@ -33,7 +33,6 @@ pub use error::LoadError;
 pub use event::{ClosedBecause, DisputedBecause, LoadedBy, PurseEvent};
 pub(crate) use gate::Gate;
 pub use gate::Reading;
-#[cfg(test)]
 pub(crate) use history::Claim;
 pub use history::PurseHistory;
 pub use id::TransactionId;

@@ -3,6 +3,7 @@
 //! | system | module |
 //! |---|---|
 //! | self-service top-up: readers admitted, cards bound to accounts, purses loaded | [`top_up`] |
+//! | daily settlement: bank file, own journal and card evidence compared | [`settlement`] |
 //! //!
 //! What several of them use: [`admission`] of readers, [`presence`] of whatever has to be heard of, [`alarm`]s that are told once and
 //! clear themselves.
@@ -11,4 +12,5 @@ pub mod admission;
 pub mod alarm;
 pub mod presence;
 
+pub mod settlement;
 pub mod top_up;

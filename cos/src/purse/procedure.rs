@@ -373,6 +373,13 @@ async fn check_tac(
     Ok(if verify(keys, mac, tac).await? { TacCheck::Verified } else { TacCheck::Wrong })
 }
 
+/// What a key service is asked to say whether the TAC of a load is right, as a settlement asks it later.
+#[must_use]
+pub fn load_tac_request(profile: &PurseProfile, tac_key: &KeyRef, load: &OpenLoad, tac: [u8; 4]) -> KeyRequest {
+    let mac = PurseMac { key: tac_key.clone(), key_use: use_of(profile.tac), data: load.tac_input() };
+    KeyRequest::VerifyPurseMac { mac, received: tac }
+}
+
 fn use_of(tac: TacKey) -> PurseKeyUse {
     match tac {
         TacKey::Folded => PurseKeyUse::Folded,

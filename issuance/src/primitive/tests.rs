@@ -12,7 +12,7 @@ use crate::machine::{Machine, read_event};
 use crate::purse::{Claim, PurseHistory};
 use crate::quarantine::Case;
 use crate::sealed::Subject;
-use crate::system::{admission, alarm, presence, top_up};
+use crate::system::{admission, alarm, presence, settlement, top_up};
 
 /// Two machines never use the same number, and docs/journal.md lists exactly the numbers there are.
 #[test]
@@ -37,6 +37,7 @@ fn every_event_has_a_number_of_its_own_that_the_document_lists() {
         of::<alarm::Alarm>(),
         of::<top_up::Binding>(),
         of::<top_up::Visit>(),
+        of::<settlement::Day>(),
     ]
     .concat();
     let mut known = BTreeMap::new();
@@ -156,6 +157,7 @@ fn feed_all(bodies: &[Vec<u8>]) -> usize {
         + feed::<alarm::Alarm>(bodies)
         + feed::<top_up::Binding>(bodies)
         + feed::<top_up::Visit>(bodies)
+        + feed::<settlement::Day>(bodies)
 }
 
 proptest! {

@@ -86,7 +86,7 @@ impl Claim {
         Ok(Kept::read(port, Entity::new(&format!("purse-load/{id}"))?).await?)
     }
 
-    pub(super) fn purse(&self) -> Option<&Entity> {
+    pub(crate) fn purse(&self) -> Option<&Entity> {
         self.purse.as_ref()
     }
 }

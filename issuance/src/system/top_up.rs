@@ -7,6 +7,7 @@
 //! | binding | the account that is to pay is the card's | [`Binding`] |
 //! | rules | balance, serial number, limits, black list; MAC1 is verified before | [`Rules`] |
 //! | debit, write-back | once each, or neither | [`crate::purse`] |
+//! | settlement | every day against the bank's file and the cards' evidence | [`super::settlement`] |
 //!
 //! Admission, lease and binding are read first, and their last records are conditions of the transactions that begin the load and its debit:
 //! a reader that is suspended, or a card that is unbound meanwhile, stops it before any money moves. From the debit on nothing stops a
