@@ -39,6 +39,28 @@ fn without_a_reader_it_says_what_to_start() {
 }
 
 #[test]
+fn a_new_java_card_speaks_what_the_options_say() {
+    let get_data = |reader: &mut VirtualReader, tag: u8| {
+        let response = reader.exchange(&CommandApdu::new(0x80, 0xCA, 0, tag).with_ne(Ne::MAX_SHORT)).unwrap();
+        hex::encode_upper(response.data())
+    };
+    for (options, recognition, key) in [
+        (&["--scp", "01", "--i", "05"][..], "040105", "C00401018010"),
+        (&["--scp", "02", "--i", "15"], "040215", "C00401018010"),
+        (&["--i", "01", "--aes", "256"], "040301", "C00401018820"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut reader = VirtualReader::bind(0).unwrap();
+        let _running = start(folder.path(), reader.local_addr().unwrap().port(), options);
+        reader.wait_for_card(LONG).unwrap();
+        let tail = get_data(&mut reader, 0x66);
+        assert!(tail.ends_with(recognition), "{options:?}: {tail}");
+        let keys = get_data(&mut reader, 0xE0);
+        assert!(keys.contains(key), "{options:?}: {keys}");
+    }
+}
+
+#[test]
 fn torn_out_it_comes_back_and_killed_it_keeps_its_memory() {
     let folder = tempfile::tempdir().unwrap();
     let mut reader = VirtualReader::bind(0).unwrap();

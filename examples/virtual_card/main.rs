@@ -41,6 +41,14 @@ struct Options {
     #[arg(long, value_enum, default_value = "03")]
     scp: Scp,
 
+    /// Option `i` of the protocol, of a Java Card that is made new; without, 15, 55 or 70.
+    #[arg(long, value_name = "HEX", value_parser = |digits: &str| u8::from_str_radix(digits, 16))]
+    i: Option<u8>,
+
+    /// Length of the keys of a Java Card that is made new with SCP03, in bits.
+    #[arg(long, value_enum, default_value = "128")]
+    aes: Aes,
+
     /// A CPU card that is made new was issued by the sample script of the FMCOS manual; without, it has no file at all.
     #[arg(long)]
     sample: bool,
@@ -90,12 +98,29 @@ enum Kind {
 /// Secure channel protocol by number.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Scp {
-    /// SCP02, i = 55.
+    /// SCP01.
+    #[value(name = "01")]
+    Scp01,
+    /// SCP02.
     #[value(name = "02")]
     Scp02,
-    /// SCP03, i = 70, AES-128.
+    /// SCP03.
     #[value(name = "03")]
     Scp03,
+}
+
+/// Length of AES keys.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Aes {
+    /// 128 bits.
+    #[value(name = "128")]
+    Aes128,
+    /// 192 bits.
+    #[value(name = "192")]
+    Aes192,
+    /// 256 bits.
+    #[value(name = "256")]
+    Aes256,
 }
 
 /// ATRs with the historical bytes `cardwright` that offer one protocol alone: the card does not learn from vpcd which
@@ -138,9 +163,15 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
 }
 
 fn java_card(options: &Options, seed: u64) -> JavaCard {
+    let key_length = match options.aes {
+        Aes::Aes128 => AesKeyLength::Aes128,
+        Aes::Aes192 => AesKeyLength::Aes192,
+        Aes::Aes256 => AesKeyLength::Aes256,
+    };
     let protocol = match options.scp {
-        Scp::Scp02 => SecureChannelProtocol::Scp02 { i: 0x55 },
-        Scp::Scp03 => SecureChannelProtocol::Scp03 { i: 0x70, key_length: AesKeyLength::Aes128 },
+        Scp::Scp01 => SecureChannelProtocol::Scp01 { i: options.i.unwrap_or(0x15) },
+        Scp::Scp02 => SecureChannelProtocol::Scp02 { i: options.i.unwrap_or(0x55) },
+        Scp::Scp03 => SecureChannelProtocol::Scp03 { i: options.i.unwrap_or(0x70), key_length },
     };
     let atr = if options.t0 { ATR_T0 } else { ATR_T1 };
     JavaCard::builder().protocol(protocol).seed(seed).t0(options.t0).atr(atr).build()
