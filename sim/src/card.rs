@@ -13,6 +13,9 @@ use crate::scp11::Presented;
 use crate::status::Listing;
 use crate::wire::Wire;
 
+/// P2 of SELECT: what the answer is to hold; with both bits nothing (ISO 7816-4 table 40).
+const FILE_CONTROL: u8 = 0x0C;
+
 /// What a command comes to: response data with 9000 or a warning, or a bare status word.
 pub(crate) type Answer = Result<ResponseApdu, StatusWord>;
 
@@ -188,7 +191,8 @@ impl JavaCard {
 
     /// SELECT [by name] on the basic logical channel (GPCS 6.4.2.1.2, 11.9).
     fn select_by_name(&mut self, command: &CommandApduRef<'_>) -> Answer {
-        let next = match command.p2 {
+        // Hosts of UICCs ask for control parameters (04), of which no security domain has any: it gives its FCI.
+        let next = match command.p2 & !FILE_CONTROL {
             0x00 => false,
             0x02 => true,
             _ => return Err(StatusWord::INCORRECT_P1_P2),
@@ -228,14 +232,16 @@ impl JavaCard {
             return Err(StatusWord::FUNCTION_NOT_SUPPORTED);
         }
         self.session = Session { selected: found, ..Session::default() };
-        match found {
+        let answer = match found {
             Selected::Isd if card_locked => Ok(ResponseApdu::new(self.isd_fci(), StatusWord::DEACTIVATED)),
             Selected::Isd => done(self.isd_fci()),
             Selected::Application(aid) => {
                 let entry = self.memory.applications.iter().find(|entry| entry.aid == aid);
                 entry.map_or(Err(StatusWord::FILE_NOT_FOUND), |entry| entry.installed.select(&aid))
             }
-        }
+        };
+        let silent = command.p2 & FILE_CONTROL == FILE_CONTROL;
+        answer.map(|response| if silent { ResponseApdu::new([], response.sw()) } else { response })
     }
 
     fn application(&mut self, aid: &Aid, command: &CommandApdu) -> Answer {

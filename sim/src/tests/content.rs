@@ -172,7 +172,15 @@ fn selection_by_part_of_the_name() {
     assert_eq!(host.sw("00A40402", &hex("A000000386")), 0x6A82);
     assert_eq!(host.sw("00A40400", &hex("A000000151")), 0x9000);
     assert_eq!(host.sw("00A40400", &hex("B000000151")), 0x6A82);
-    assert_eq!(host.sw("00A40401", &hex("A000000151")), 0x6A86);
+    assert_eq!(host.bare(&command("00A40406", &hex("A000000386"))).0, first);
+    for p2 in ["00", "04", "08"] {
+        let (answer, sw) = host.bare(&command(&format!("00A404{p2}"), &hex("A000000151")));
+        assert_eq!((answer[0], sw), (0x6F, 0x9000), "P2 {p2}");
+    }
+    assert_eq!(host.bare(&command("00A4040C", &hex("A000000151"))), (vec![], 0x9000));
+    for p2 in ["01", "10", "80"] {
+        assert_eq!(host.sw(&format!("00A404{p2}"), &hex("A000000151")), 0x6A86);
+    }
     assert_eq!(host.sw("04A40400", &hex("A000000151")), 0x6882);
 }
 
