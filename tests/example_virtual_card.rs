@@ -47,7 +47,7 @@ fn a_new_java_card_speaks_what_the_options_say() {
     for (options, recognition, key) in [
         (&["--scp", "01", "--i", "05"][..], "040105", "C00401018010"),
         (&["--scp", "02", "--i", "15"], "040215", "C00401018010"),
-        (&["--i", "01", "--aes", "256"], "040301", "C00401018820"),
+        (&["--i", "01", "--aes", "256", "--key-version", "30"], "040301", "C00401308820"),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let mut reader = VirtualReader::bind(0).unwrap();

@@ -45,6 +45,10 @@ struct Options {
     #[arg(long, value_name = "HEX", value_parser = |digits: &str| u8::from_str_radix(digits, 16))]
     i: Option<u8>,
 
+    /// Version of the keys of a Java Card that is made new. On UICCs it says the protocol: 20 to 2F SCP02, 30 to 3F SCP03.
+    #[arg(long, value_name = "HEX", default_value = "01", value_parser = |digits: &str| u8::from_str_radix(digits, 16))]
+    key_version: u8,
+
     /// Length of the keys of a Java Card that is made new with SCP03, in bits.
     #[arg(long, value_enum, default_value = "128")]
     aes: Aes,
@@ -174,7 +178,7 @@ fn java_card(options: &Options, seed: u64) -> JavaCard {
         Scp::Scp03 => SecureChannelProtocol::Scp03 { i: options.i.unwrap_or(0x70), key_length },
     };
     let atr = if options.t0 { ATR_T0 } else { ATR_T1 };
-    JavaCard::builder().protocol(protocol).seed(seed).t0(options.t0).atr(atr).build()
+    JavaCard::builder().protocol(protocol).key_version(options.key_version).seed(seed).t0(options.t0).atr(atr).build()
 }
 
 fn cpu_card(options: &Options, seed: u64) -> CpuCardBuilder {
