@@ -11,6 +11,8 @@ pub(crate) struct Wire {
 struct Waiting {
     data: Vec<u8>,
     sw: StatusWord,
+    /// Class of the command that it answers, without secure messaging.
+    class: u8,
     /// The command to be sent again with the right Le, after `6Cxx`; otherwise GET RESPONSE fetches.
     command: Option<Vec<u8>>,
 }
@@ -18,10 +20,13 @@ struct Waiting {
 impl Wire {
     /// Answers GET RESPONSE, and a command repeated with the Le that it was told.
     pub(crate) fn repeat(&mut self, command: &CommandApduRef<'_>, t0: bool) -> Option<Vec<u8>> {
-        let get_response = command.ins == Instruction::GET_RESPONSE && command.cla.0 & 0xFC == 0;
+        let asked = command.ins == Instruction::GET_RESPONSE;
         let Some(waiting) = self.waiting.take() else {
-            return get_response.then(|| StatusWord::CONDITIONS_NOT_SATISFIED.0.to_be_bytes().to_vec());
+            let none = asked && is_interindustry(command.cla.0);
+            return none.then(|| StatusWord::CONDITIONS_NOT_SATISFIED.0.to_be_bytes().to_vec());
         };
+        // Some hosts stay in the class of the command, as cards let them.
+        let get_response = asked && (is_interindustry(command.cla.0) || plain(command.cla.0) == waiting.class);
         let ne = command.ne.get() as usize;
         match &waiting.command {
             Some(header) if *header == header_of(command) && ne == waiting.data.len() => {
@@ -53,7 +58,8 @@ impl Wire {
     /// The bytes that go out for a response.
     pub(crate) fn send(&mut self, command: &CommandApduRef<'_>, response: &ResponseApdu, t0: bool) -> Vec<u8> {
         let (data, sw) = (response.data(), response.sw());
-        let waiting = |command| Some(Waiting { data: data.to_vec(), sw, command });
+        let class = plain(command.cla.0);
+        let waiting = |command| Some(Waiting { data: data.to_vec(), sw, class, command });
         if data.is_empty() || (!t0 && data.len() <= 256) {
             return response.to_bytes();
         }
@@ -81,6 +87,15 @@ fn more(left: usize) -> u16 {
     0x6100 | if left >= 256 { 0 } else { left as u16 }
 }
 
+fn is_interindustry(class: u8) -> bool {
+    class & 0xFC == 0
+}
+
+/// A class without secure messaging.
+fn plain(class: u8) -> u8 {
+    class & !0x0C
+}
+
 fn header_of(command: &CommandApduRef<'_>) -> Vec<u8> {
     [&[command.cla.0, command.ins.0, command.p1, command.p2], command.data].concat()
 }
@@ -103,6 +118,21 @@ mod tests {
         assert_eq!(exchange(&mut wire, &[0, 0xC0, 0, 0, 2], &[], true), [1, 2, 0x61, 0x01]);
         assert_eq!(exchange(&mut wire, &[0, 0xC0, 0, 0, 1], &[], true), [3, 0x63, 0x10]);
         assert_eq!(exchange(&mut wire, &[0, 0xC0, 0, 0, 1], &[], true), [0x69, 0x85]);
+    }
+
+    #[test]
+    fn get_response_may_keep_the_class_of_its_command() {
+        let mut wire = Wire::default();
+        for class in [0x00, 0x80, 0x84] {
+            assert_eq!(exchange(&mut wire, &[0x84, 0xF2, 0, 0, 1, 9], &[1, 2, 3], true), [0x61, 0x03]);
+            assert_eq!(exchange(&mut wire, &[class, 0xC0, 0, 0, 3], &[], true), [1, 2, 3, 0x63, 0x10], "{class:02X}");
+        }
+        // Another class, or nothing that waits: it is a command like any other.
+        exchange(&mut wire, &[0x84, 0xF2, 0, 0, 1, 9], &[1, 2, 3], true);
+        let command = CommandApduRef::parse(&[0xA0, 0xC0, 0, 0, 3]).unwrap();
+        assert_eq!(wire.repeat(&command, true), None);
+        let command = CommandApduRef::parse(&[0x80, 0xC0, 0, 0, 3]).unwrap();
+        assert_eq!(wire.repeat(&command, true), None);
     }
 
     #[test]
