@@ -44,6 +44,7 @@ fn a_new_java_card_speaks_what_the_options_say() {
         let response = reader.exchange(&CommandApdu::new(0x80, 0xCA, 0, tag).with_ne(Ne::MAX_SHORT)).unwrap();
         hex::encode_upper(response.data())
     };
+    let select = CommandApdu::new(0x00, 0xA4, 0x04, 0x00).with_ne(Ne::MAX_SHORT);
     for (options, recognition, key) in [
         (&["--scp", "01", "--i", "05"][..], "040105", "C00401018010"),
         (&["--scp", "02", "--i", "15"], "040215", "C00401018010"),
@@ -51,10 +52,13 @@ fn a_new_java_card_speaks_what_the_options_say() {
     ] {
         let folder = tempfile::tempdir().unwrap();
         let mut reader = VirtualReader::bind(0).unwrap();
+        let options = &[options, &["--isd", "A000000003000000"]].concat();
         let _running = start(folder.path(), reader.local_addr().unwrap().port(), options);
         reader.wait_for_card(LONG).unwrap();
         let tail = get_data(&mut reader, 0x66);
         assert!(tail.ends_with(recognition), "{options:?}: {tail}");
+        let selected = reader.exchange(&select).unwrap();
+        assert_eq!(selected.data()[2..12], hex::decode("8408A000000003000000").unwrap());
         let keys = get_data(&mut reader, 0xE0);
         assert!(keys.contains(key), "{options:?}: {keys}");
     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use cardwright::apdu::Aid;
 use cardwright::apdu::transport::vpcd::{VPCD_PORT, VirtualCard, VpcdError};
 use cardwright_sim::{
     AesKeyLength, BlankChip, CardFile, CpuCard, CpuCardBuilder, Fault, JavaCard, SecureChannelProtocol, SimReader,
@@ -44,6 +45,10 @@ struct Options {
     /// Option `i` of the protocol, of a Java Card that is made new; without, 15, 55 or 70.
     #[arg(long, value_name = "HEX", value_parser = |digits: &str| u8::from_str_radix(digits, 16))]
     i: Option<u8>,
+
+    /// AID of the issuer security domain of a Java Card that is made new.
+    #[arg(long, value_name = "AID", default_value = "A000000151000000")]
+    isd: Aid,
 
     /// Version of the keys of a Java Card that is made new. On UICCs it says the protocol: 20 to 2F SCP02, 30 to 3F SCP03.
     #[arg(long, value_name = "HEX", default_value = "01", value_parser = |digits: &str| u8::from_str_radix(digits, 16))]
@@ -178,7 +183,8 @@ fn java_card(options: &Options, seed: u64) -> JavaCard {
         Scp::Scp03 => SecureChannelProtocol::Scp03 { i: options.i.unwrap_or(0x70), key_length },
     };
     let atr = if options.t0 { ATR_T0 } else { ATR_T1 };
-    JavaCard::builder().protocol(protocol).key_version(options.key_version).seed(seed).t0(options.t0).atr(atr).build()
+    let card = JavaCard::builder().protocol(protocol).isd_aid(options.isd).key_version(options.key_version);
+    card.seed(seed).t0(options.t0).atr(atr).build()
 }
 
 fn cpu_card(options: &Options, seed: u64) -> CpuCardBuilder {
