@@ -257,10 +257,10 @@ pub(crate) mod testing {
         assert!(read(&wider).is_err(), "a field that is not known is not passed over");
     }
 
-    /// Every number from 0 to 1800 that is none of the machine's is refused by name; gives the machine's numbers.
+    /// Every number from 0 to 2047 that is none of the machine's is refused by name; gives the machine's numbers.
     pub(crate) fn numbers<M: Machine>() -> Vec<u64> {
         let entity = Entity::new("x").unwrap();
-        (0..1800)
+        (0..2048)
             .filter(|number| {
                 let body = minicbor::to_vec((*number, [0u8; 0])).unwrap();
                 let record = Head::GENESIS.record(1, 0, Entry { entity: entity.clone(), body });

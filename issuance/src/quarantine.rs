@@ -108,13 +108,15 @@ impl Doubt {
     /// # Errors
     /// None in practice: the text is printable and short.
     pub fn case_entity(&self) -> Result<Entity, EntityError> {
-        Entity::new(&self.case_name())
+        Self::case_of(&self.subject, self.mark)
     }
 
-    fn case_name(&self) -> String {
-        let named = minicbor::to_vec((&self.subject, self.mark)).unwrap_or_default();
-        let digits: String = Sha256::digest(named)[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("case/{digits}")
+    /// The entity of the case of this doubt of a subject.
+    ///
+    /// # Errors
+    /// As [`Doubt::case_entity`].
+    pub fn case_of(subject: &str, mark: u64) -> Result<Entity, EntityError> {
+        Entity::new(&case_name(subject, mark))
     }
 
     /// What approvers sign when they decide this case: the hash of subject, mark and finding.
@@ -122,6 +124,12 @@ impl Doubt {
     pub fn matter(&self, finding: Finding) -> [u8; 32] {
         matter("case", &(&self.subject, self.mark, finding))
     }
+}
+
+fn case_name(subject: &str, mark: u64) -> String {
+    let named = minicbor::to_vec((subject, mark)).unwrap_or_default();
+    let digits: String = Sha256::digest(named)[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("case/{digits}")
 }
 
 /// What happens to a case. Times are milliseconds since 1970-01-01 UTC.
@@ -388,7 +396,7 @@ impl Machine for Case {
 
     fn belongs_to(event: &CaseEvent) -> Option<String> {
         match event {
-            CaseEvent::Opened { doubt, .. } => Some(doubt.case_name()),
+            CaseEvent::Opened { doubt, .. } => Some(case_name(&doubt.subject, doubt.mark)),
             _ => None,
         }
     }

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | self-service top-up: readers admitted, cards bound to accounts, purses loaded | [`top_up`] |
 //! | daily settlement: bank file, own journal and card evidence compared | [`settlement`] |
-//! //!
+//! | self-service pick-up: one card for a code, exactly once across kiosks | [`pick_up`] |
+//!
 //! What several of them use: [`admission`] of readers, [`presence`] of whatever has to be heard of, [`alarm`]s that are told once and
 //! clear themselves.
 
@@ -12,5 +13,6 @@ pub mod admission;
 pub mod alarm;
 pub mod presence;
 
+pub mod pick_up;
 pub mod settlement;
 pub mod top_up;
