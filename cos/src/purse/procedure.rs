@@ -5,11 +5,10 @@ use cardwright_keys::{KeyPort, KeyRef, KeyRequest};
 use super::command::{self, name};
 use super::prove::{Evidence, Inquiry, NextQuestion, OpenLoad, Verdict};
 use super::response::exactly;
-use super::transaction::{overdraft_mac1_input, overdraft_mac2_input, overdraft_tac_input};
 use super::{
-    Amount, Balance, LoadInitialization, OverdraftInitialization, OverdraftLimit, PurchaseInitialization,
-    PurchaseResult, PurseAlgorithm, PurseKeys, PurseKind, PurseProfile, TacKey, TerminalNumber, Transaction,
-    TransactionProof, TransactionTime, TransactionType, offline_session, online_session,
+    Amount, Balance, LoadInitialization, PurchaseInitialization, PurchaseResult, PurseAlgorithm, PurseKeys, PurseKind,
+    PurseProfile, TacKey, TerminalNumber, Transaction, TransactionProof, TransactionTime, TransactionType,
+    offline_session, online_session,
 };
 use crate::Error;
 
@@ -220,6 +219,18 @@ pub struct PurchaseSession {
 }
 
 impl PurchaseSession {
+    /// A session as it was recorded, for [`resolve_purchase`](super::resolve_purchase).
+    #[must_use]
+    pub fn recorded(purchase: Purchase, initialization: PurchaseInitialization) -> Self {
+        Self { purchase, initialization }
+    }
+
+    /// What it was initialized for.
+    #[must_use]
+    pub fn purchase(&self) -> Purchase {
+        self.purchase
+    }
+
     /// What the card said; no MAC covers it.
     #[must_use]
     pub fn initialization(&self) -> &PurchaseInitialization {
@@ -290,77 +301,6 @@ pub async fn purchase_tac_verifies(
     verify(keys, PurseMac { key: tac_key.clone(), key_use: use_of(profile.tac), data }, tac).await
 }
 
-/// Unload of the electronic deposit: INITIALIZE FOR UNLOAD, MAC1 verifies, DEBIT FOR UNLOAD, MAC3 verifies. Gives the new balance.
-///
-/// # Errors
-/// [`Error::Mac`] names MAC1, with nothing debited, or MAC3, with the outcome open; [`Error::Algorithm`], [`Error::Load`] when the
-/// balance is too small; [`Error::Refused`], [`Error::Length`], [`Error::Transport`], [`Error::Keys`].
-pub async fn unload(
-    card: &mut impl CardPort,
-    keys: &mut impl KeyPort,
-    profile: &PurseProfile,
-    unload_key: &KeyRef,
-    (amount, terminal, time): (Amount, TerminalNumber, TransactionTime),
-) -> Result<Balance, Error> {
-    let transaction = Transaction { transaction_type: TransactionType::UNLOAD, amount, terminal };
-    let command = command::initialize_for_unload(profile.kids.unload, amount, terminal);
-    let response = call(card, name::INITIALIZE_FOR_UNLOAD, command).await?;
-    let answer = LoadInitialization::parse_as(name::INITIALIZE_FOR_UNLOAD, response.data())?;
-    check_algorithm(name::INITIALIZE_FOR_UNLOAD, profile.algorithm, answer.algorithm)?;
-    if !mac1_verifies(keys, unload_key, &transaction, &answer).await? {
-        return Err(Error::Mac { command: name::INITIALIZE_FOR_UNLOAD, what: "MAC1" });
-    }
-    let new_balance =
-        answer.balance.minus(amount).ok_or(Error::Insufficient { balance: answer.balance.0, amount: amount.get() })?;
-    let input = online_session(answer.random, answer.serial);
-    let mac2 = session_mac(keys, unload_key, input, transaction.host_mac_input(time)).await?;
-    let response = call(card, name::DEBIT_FOR_UNLOAD, command::debit_for_unload(time, mac2)).await?;
-    let mac3 = exactly(name::DEBIT_FOR_UNLOAD, "4 bytes: MAC3", response.data())?;
-    let data = transaction.online_result_input(new_balance, answer.serial, time);
-    verify_session(keys, unload_key, input, data, mac3, (name::DEBIT_FOR_UNLOAD, "MAC3")).await?;
-    Ok(new_balance)
-}
-
-/// New overdraft limit of the electronic deposit: INITIALIZE FOR UPDATE, MAC1 verifies, UPDATE OVERDRAFT LIMIT. Gives the limit
-/// before; with a TAC key, the TAC verifies.
-///
-/// # Errors
-/// [`Error::Mac`] names MAC1, with nothing changed, or the TAC, with the outcome open; [`Error::Algorithm`], [`Error::Insufficient`]
-/// when more is overdrawn than the new limit allows; [`Error::Refused`], [`Error::Length`], [`Error::Transport`], [`Error::Keys`].
-pub async fn update_overdraft_limit(
-    card: &mut impl CardPort,
-    keys: &mut impl KeyPort,
-    profile: &PurseProfile,
-    (overdraft_key, tac_key): (&KeyRef, Option<&KeyRef>),
-    (limit, terminal, time): (OverdraftLimit, TerminalNumber, TransactionTime),
-) -> Result<OverdraftLimit, Error> {
-    let command = command::initialize_for_update(profile.kids.overdraft, terminal);
-    let response = call(card, name::INITIALIZE_FOR_UPDATE, command).await?;
-    let answer = OverdraftInitialization::parse(response.data())?;
-    check_algorithm(name::INITIALIZE_FOR_UPDATE, profile.algorithm, answer.algorithm)?;
-    let input = online_session(answer.random, answer.serial);
-    let data = overdraft_mac1_input(answer.balance, answer.limit, terminal);
-    verify_session(keys, overdraft_key, input, data, answer.mac1, (name::INITIALIZE_FOR_UPDATE, "MAC1")).await?;
-    // The purse's balance counts the limit in: what the card may spend.
-    let new_balance = (u64::from(answer.balance.0) + u64::from(limit.get()))
-        .checked_sub(u64::from(answer.limit.get()))
-        .and_then(|balance| u32::try_from(balance).ok())
-        .map(Balance)
-        .ok_or(Error::Insufficient { balance: answer.balance.0, amount: answer.limit.get() })?;
-    let mac2 = session_mac(keys, overdraft_key, input, overdraft_mac2_input(limit, terminal, time)).await?;
-    let command = command::update_overdraft_limit(limit, time, mac2);
-    let response = call(card, name::UPDATE_OVERDRAFT_LIMIT, command).await?;
-    let tac = exactly(name::UPDATE_OVERDRAFT_LIMIT, "4 bytes: TAC", response.data())?;
-    if let Some(key) = tac_key {
-        let data = overdraft_tac_input(new_balance, answer.serial, limit, terminal, time);
-        let mac = PurseMac { key: key.clone(), key_use: use_of(profile.overdraft_tac), data };
-        if !verify(keys, mac, tac).await? {
-            return Err(Error::Mac { command: name::UPDATE_OVERDRAFT_LIMIT, what: "TAC" });
-        }
-    }
-    Ok(answer.limit)
-}
-
 /// What is known of the TAC of a load.
 async fn check_tac(
     keys: &mut impl KeyPort,
@@ -380,19 +320,19 @@ pub fn load_tac_request(profile: &PurseProfile, tac_key: &KeyRef, load: &OpenLoa
     KeyRequest::VerifyPurseMac { mac, received: tac }
 }
 
-fn use_of(tac: TacKey) -> PurseKeyUse {
+pub(super) fn use_of(tac: TacKey) -> PurseKeyUse {
     match tac {
         TacKey::Folded => PurseKeyUse::Folded,
         TacKey::Whole => PurseKeyUse::Whole,
     }
 }
 
-fn check_algorithm(command: &'static str, expected: PurseAlgorithm, actual: u8) -> Result<(), Error> {
+pub(super) fn check_algorithm(command: &'static str, expected: PurseAlgorithm, actual: u8) -> Result<(), Error> {
     let expected = expected as u8;
     if actual == expected { Ok(()) } else { Err(Error::Algorithm { command, expected, actual }) }
 }
 
-async fn mac1_verifies(
+pub(super) async fn mac1_verifies(
     keys: &mut impl KeyPort,
     key: &KeyRef,
     transaction: &Transaction,
@@ -403,7 +343,7 @@ async fn mac1_verifies(
     verify(keys, PurseMac { key: key.clone(), key_use: PurseKeyUse::Session { input }, data }, answer.mac1).await
 }
 
-async fn session_mac(
+pub(super) async fn session_mac(
     keys: &mut impl KeyPort,
     key: &KeyRef,
     input: [u8; 8],
@@ -413,7 +353,7 @@ async fn session_mac(
     Ok(keys.ask_keys(KeyRequest::PurseMac(mac)).await?.into_mac()?)
 }
 
-async fn verify_session(
+pub(super) async fn verify_session(
     keys: &mut impl KeyPort,
     key: &KeyRef,
     input: [u8; 8],
@@ -425,11 +365,15 @@ async fn verify_session(
     if verify(keys, expected, mac).await? { Ok(()) } else { Err(Error::Mac { command, what }) }
 }
 
-async fn verify(keys: &mut impl KeyPort, mac: PurseMac, received: [u8; 4]) -> Result<bool, Error> {
+pub(super) async fn verify(keys: &mut impl KeyPort, mac: PurseMac, received: [u8; 4]) -> Result<bool, Error> {
     Ok(keys.ask_keys(KeyRequest::VerifyPurseMac { mac, received }).await?.into_verified()?)
 }
 
-async fn call(card: &mut impl CardPort, name: &'static str, command: CommandApdu) -> Result<ResponseApdu, Error> {
+pub(super) async fn call(
+    card: &mut impl CardPort,
+    name: &'static str,
+    command: CommandApdu,
+) -> Result<ResponseApdu, Error> {
     let sent = card.transmit(command).await;
     let response = sent.map_err(|source| Error::Transport { command: name, source })?;
     match response.sw() {

@@ -175,7 +175,9 @@ pub enum Dispute {
 /// The questions to a card, one after the other, until it is decided.
 #[derive(Clone, Copy, Debug)]
 pub struct Inquiry {
-    load: OpenLoad,
+    /// Serial number and balance before the transaction, and after it.
+    before: (u16, Balance),
+    after: (u16, Balance),
     next: NextQuestion,
     /// What else a proof is to be asked with.
     second: Option<u16>,
@@ -186,13 +188,19 @@ impl Inquiry {
     /// Begins to ask.
     #[must_use]
     pub fn new(load: OpenLoad, prove: ProveSerial) -> Self {
-        let (own, after) = (load.serial, load.serial.saturating_add(1));
+        Self::of(load.serial, (load.balance, load.new_balance), prove)
+    }
+
+    /// Begins to ask of another transaction: its serial number, and the balance before and after it.
+    pub(super) fn of(own: u16, (balance, new_balance): (Balance, Balance), prove: ProveSerial) -> Self {
+        let after = own.saturating_add(1);
         let (first, second) = match prove {
             ProveSerial::Own => (own, None),
             ProveSerial::Next => (after, None),
             ProveSerial::Both => (own, Some(after)),
         };
-        Self { load, next: NextQuestion::Prove(first), second, tac_wrong: false }
+        let (before, after) = ((own, balance), (after, new_balance));
+        Self { before, after, next: NextQuestion::Prove(first), second, tac_wrong: false }
     }
 
     /// What to ask now.
@@ -219,13 +227,11 @@ impl Inquiry {
     }
 
     fn judge(&self, mac1_verifies: bool, serial: u16, balance: Balance) -> Verdict {
-        let before = (self.load.serial, self.load.balance);
-        let after = (self.load.serial.saturating_add(1), self.load.new_balance);
         match (serial, balance) {
             _ if !mac1_verifies => Verdict::Disputed(Dispute::Mac1),
-            now if now == before => Verdict::NotLoaded,
-            now if now == after && self.tac_wrong => Verdict::Disputed(Dispute::OtherLoad),
-            now if now == after => Verdict::Loaded(LoadProof::Mac1),
+            now if now == self.before => Verdict::NotLoaded,
+            now if now == self.after && self.tac_wrong => Verdict::Disputed(Dispute::OtherLoad),
+            now if now == self.after => Verdict::Loaded(LoadProof::Mac1),
             _ => Verdict::Disputed(Dispute::MovedOn),
         }
     }

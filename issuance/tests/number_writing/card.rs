@@ -21,6 +21,8 @@ pub(crate) struct Card {
     pub(crate) adm: [u8; 8],
     pub(crate) tries: u8,
     pub(crate) tells_tries: bool,
+    /// Whether everything may be written without the ADM key.
+    pub(crate) is_open: bool,
     pub(crate) puk: [u8; 8],
     /// Whether it takes files and forgets them.
     pub(crate) is_broken: bool,
@@ -50,6 +52,7 @@ impl Card {
             adm: *b"87654321",
             tries: 3,
             tells_tries: true,
+            is_open: false,
             puk: [0xFF; 8],
             is_broken: false,
             commands: Vec::new(),
@@ -63,7 +66,7 @@ impl Card {
     }
 
     fn power_on(&mut self) {
-        (self.selected, self.directory, self.verified) = (None, 0x3F00, false);
+        (self.selected, self.directory, self.verified) = (None, 0x3F00, self.is_open);
         self.waiting.clear();
     }
 

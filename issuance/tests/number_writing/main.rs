@@ -1,14 +1,15 @@
 //! Number writing: from a blank card, torn anywhere, with cards and orders that do not fit.
 
 mod card;
+mod guards;
 
 use cardwright_cos::usim::{
     Iccid, Imsi, Msisdn, Part, Plmn, SecretCode, SecretWrite, SimError, SimProfile, SubscriberData, Target,
 };
-use cardwright_issuance::Driver;
 use cardwright_issuance::remote::{IssueError, Outcome};
-use cardwright_issuance::store::{Journal, MemoryStore};
+use cardwright_issuance::store::{Fault as StoreFault, Journal, MemoryFaults, MemoryStore};
 use cardwright_issuance::usim::{NumberOrder, NumberReport, write_number};
+use cardwright_issuance::{Driver, DriverError};
 use cardwright_keys::milenage::{OperatorKey, SubscriberKeys};
 use cardwright_keys::{KeyRef, SoftwareKeys};
 
@@ -49,6 +50,15 @@ fn keys() -> SoftwareKeys {
 }
 
 fn run(card: &mut Card, store: &mut MemoryStore, order: &NumberOrder) -> Result<Outcome<NumberReport>, IssueError> {
+    try_run(card, store, order).unwrap()
+}
+
+/// As [`run`], with a store that may fail.
+fn try_run(
+    card: &mut Card,
+    store: &mut MemoryStore,
+    order: &NumberOrder,
+) -> Result<Result<Outcome<NumberReport>, IssueError>, DriverError> {
     let mut time = 0;
     let mut random = 0_u64;
     let mut driver = Driver {
@@ -65,7 +75,7 @@ fn run(card: &mut Card, store: &mut MemoryStore, order: &NumberOrder) -> Result<
         },
         notice: &mut |_| {},
     };
-    driver.run(write_number(order.clone())).unwrap()
+    driver.run(write_number(order.clone()))
 }
 
 fn complete(result: Result<Outcome<NumberReport>, IssueError>) -> NumberReport {
