@@ -4,6 +4,8 @@
 mod answers;
 #[path = "cpu_script/guards.rs"]
 mod guards;
+#[path = "cpu_script/key_proofs.rs"]
+mod key_proofs;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 

@@ -25,8 +25,8 @@ mod transaction;
 pub use amount::{Amount, AmountError, Balance, OverdraftLimit};
 pub use log::{LOG_RECORD_LENGTH, LogRecord, LogRecordError};
 pub use online::{
-    OpenOverdraft, OpenUnload, complete_overdraft, debit_for_unload, initialize_for_unload, initialize_for_update,
-    unload, update_overdraft_limit,
+    OpenOverdraft, OpenUnload, PurseInitialization, complete_overdraft, debit_for_unload, has_purse_key,
+    initialize_for_unload, initialize_for_update, unload, update_overdraft_limit,
 };
 pub use procedure::{
     Credit, LoadReceipt, LoadSession, Purchase, PurchaseSession, PurseAccess, TacCheck, balance, credit_for_load,

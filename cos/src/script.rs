@@ -24,8 +24,9 @@ use cardwright_apdu::{CommandApdu, StatusWord};
 use cardwright_keys::KeyRef;
 use zeroize::Zeroizing;
 
-use crate::cpu::KeyWrite;
+use crate::cpu::{KeyWrite, Pin};
 use crate::profile::Safeguard;
+use crate::purse::PurseInitialization;
 
 #[cfg(feature = "std")]
 mod boot;
@@ -174,6 +175,31 @@ pub enum KeyProof {
         /// Tries that a new key has.
         tries: u8,
     },
+    /// By MAC1 of an initialization of a purse in its directory, of an amount of nothing: moves nothing.
+    Purse {
+        /// Which initialization: of a load, an unload, a new overdraft limit.
+        initialization: PurseInitialization,
+        /// Identifier of the key on the card.
+        id: u8,
+        /// Its name at the key service.
+        key: KeyRef,
+        /// Identifier and value of the PIN that an electronic deposit wants before.
+        pin: Option<(u8, Pin)>,
+    },
+}
+
+impl KeyProof {
+    fn key(&self) -> &KeyRef {
+        match self {
+            Self::Internal { key, .. } | Self::External { key, .. } | Self::Purse { key, .. } => key,
+        }
+    }
+
+    fn key_mut(&mut self) -> &mut KeyRef {
+        match self {
+            Self::Internal { key, .. } | Self::External { key, .. } | Self::Purse { key, .. } => key,
+        }
+    }
 }
 
 /// Status words: digits that are given, and others that are not.
@@ -314,8 +340,8 @@ impl Script {
                     replace(&mut write.key);
                 }
             }
-            if let Some(KeyProof::Internal { key, .. } | KeyProof::External { key, .. }) = &mut step.proof {
-                replace(key);
+            if let Some(proof) = &mut step.proof {
+                replace(proof.key_mut());
             }
         }
         self
@@ -331,9 +357,7 @@ impl Script {
                 Action::Secured { key, .. } | Action::Authenticate { key, .. } => keys.push(key),
                 Action::WriteKey { master, write } => keys.extend([master, &write.key]),
             }
-            if let Some(KeyProof::Internal { key, .. } | KeyProof::External { key, .. }) = &step.proof {
-                keys.push(key);
-            }
+            keys.extend(step.proof.iter().map(KeyProof::key));
         }
         keys
     }

@@ -36,6 +36,11 @@ pub fn initialize_for_load(purse: PurseKind, kid: u8, amount: Amount, terminal: 
     command(INITIALIZE, 0x00, purse as u8, &[&[kid], &amount.to_bytes(), &terminal.0], 0x10)
 }
 
+/// INITIALIZE FOR LOAD or FOR UNLOAD of an amount of nothing, which asks for MAC1 and nothing else.
+pub(super) fn initialize_nothing(p1: u8, purse: PurseKind, kid: u8, terminal: TerminalNumber) -> CommandApdu {
+    command(INITIALIZE, p1, purse as u8, &[&[kid], &[0; 4], &terminal.0], 0x10)
+}
+
 /// CREDIT FOR LOAD: nothing may come between it and its INITIALIZE.
 #[must_use]
 pub fn credit_for_load(time: TransactionTime, mac2: [u8; 4]) -> CommandApdu {

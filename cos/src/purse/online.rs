@@ -1,7 +1,8 @@
-//! Unload and new overdraft limit of the electronic deposit (FMCOS 2.0 user manual 8.11, 8.12): initialize, record, complete.
+//! Unload and new overdraft limit of the electronic deposit (FMCOS 2.0 user manual 8.11, 8.12): initialize, record, complete. And what
+//! an initialization of nothing proves of a key.
 
 use cardwright_apdu::CardPort;
-use cardwright_keys::pboc::PurseMac;
+use cardwright_keys::pboc::{PurseKeyUse, PurseMac};
 use cardwright_keys::{KeyPort, KeyRef};
 
 use super::command::{self, name};
@@ -9,8 +10,8 @@ use super::procedure::{call, check_algorithm, mac1_verifies, session_mac, use_of
 use super::response::exactly;
 use super::transaction::{overdraft_mac1_input, overdraft_mac2_input, overdraft_tac_input};
 use super::{
-    Amount, Balance, LoadInitialization, OverdraftInitialization, OverdraftLimit, PurseProfile, TerminalNumber,
-    Transaction, TransactionTime, TransactionType, online_session,
+    Amount, Balance, LoadInitialization, OverdraftInitialization, OverdraftLimit, PurseKind, PurseProfile,
+    TerminalNumber, Transaction, TransactionTime, TransactionType, online_session,
 };
 use crate::Error;
 
@@ -83,6 +84,54 @@ impl OpenOverdraft {
     pub(super) fn result_input(&self, new_balance: Balance) -> alloc::vec::Vec<u8> {
         overdraft_tac_input(new_balance, self.serial, self.limit, self.terminal, self.time)
     }
+}
+
+/// An initialization whose answer has a MAC1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PurseInitialization {
+    /// Of a load of this purse: load key.
+    Load(PurseKind),
+    /// Of an unload: unload key.
+    Unload,
+    /// Of a new overdraft limit: overdraft key.
+    Overdraft,
+}
+
+/// Whether a card has this load, unload or overdraft key: MAC1 of an initialization of an amount of nothing, with a terminal number drawn
+/// at random. Moves nothing; the purse has to be in the current directory, and an electronic deposit wants its PIN before.
+///
+/// # Errors
+/// [`Error::Refused`], [`Error::Length`], [`Error::Transport`], [`Error::Keys`].
+pub async fn has_purse_key(
+    card: &mut impl CardPort,
+    keys: &mut impl KeyPort,
+    initialization: PurseInitialization,
+    (id, key): (u8, &KeyRef),
+    terminal: TerminalNumber,
+) -> Result<bool, Error> {
+    let (serial, random, covered, mac1) = match initialization {
+        PurseInitialization::Overdraft => {
+            let response =
+                call(card, name::INITIALIZE_FOR_UPDATE, command::initialize_for_update(id, terminal)).await?;
+            let OverdraftInitialization { balance, serial, limit, random, mac1, .. } =
+                OverdraftInitialization::parse(response.data())?;
+            (serial, random, overdraft_mac1_input(balance, limit, terminal), mac1)
+        }
+        PurseInitialization::Load(_) | PurseInitialization::Unload => {
+            let (name, p1, purse, transaction_type) = match initialization {
+                PurseInitialization::Load(purse) => (name::INITIALIZE_FOR_LOAD, 0x00, purse, purse.load_type()),
+                _ => (name::INITIALIZE_FOR_UNLOAD, 0x05, PurseKind::Deposit, TransactionType::UNLOAD),
+            };
+            let response = call(card, name, command::initialize_nothing(p1, purse, id, terminal)).await?;
+            let LoadInitialization { balance, serial, random, mac1, .. } =
+                LoadInitialization::parse_as(name, response.data())?;
+            let covered = [&balance.to_bytes()[..], &[0; 4], &[transaction_type.0], &terminal.0].concat();
+            (serial, random, covered, mac1)
+        }
+    };
+    let key_use = PurseKeyUse::Session { input: online_session(random, serial) };
+    verify(keys, PurseMac { key: key.clone(), key_use, data: covered }, mac1).await
 }
 
 /// INITIALIZE FOR UNLOAD; MAC1 verifies.

@@ -13,8 +13,9 @@ use zeroize::Zeroizing;
 
 use super::classify::Classifier;
 use super::{Action, AtrPattern, KeyProof, Probe, Script, ScriptStep, StepClass, SwPattern};
-use crate::cpu::KeyWrite;
+use crate::cpu::{KeyWrite, Pin};
 use crate::profile::{CardProfile, KeyUse, Safeguard, line_of};
+use crate::purse::{PurseInitialization, PurseKind};
 use crate::template::{Fields, RecordTemplate};
 
 /// What is different from card to card in a script, by name.
@@ -172,6 +173,24 @@ enum Class {
 enum Proof {
     Internal { id: u8, key: String },
     External { id: u8, key: String, tries: u8 },
+    Load { id: u8, key: String, purse: Purse, pin: Option<ProofPin> },
+    Unload { id: u8, key: String, pin: Option<ProofPin> },
+    Overdraft { id: u8, key: String, pin: Option<ProofPin> },
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Purse {
+    Deposit,
+    Wallet,
+}
+
+/// The PIN that an electronic deposit wants before.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProofPin {
+    id: u8,
+    value: Spanned<String>,
 }
 
 impl Script {
@@ -285,11 +304,31 @@ impl Reader<'_> {
                 _ => Probe::None,
             };
         }
-        step.proof = raw.proof.map(|proof| match proof {
-            Proof::Internal { id, key } => KeyProof::Internal { id, key: KeyRef::new(key) },
-            Proof::External { id, key, tries } => KeyProof::External { id, key: KeyRef::new(key), tries },
-        });
+        step.proof = raw.proof.map(|proof| self.proof(proof)).transpose()?;
         Ok(step)
+    }
+
+    fn proof(&self, proof: Proof) -> Result<KeyProof, ScriptError> {
+        let (initialization, id, key, pin) = match proof {
+            Proof::Internal { id, key } => return Ok(KeyProof::Internal { id, key: KeyRef::new(key) }),
+            Proof::External { id, key, tries } => {
+                return Ok(KeyProof::External { id, key: KeyRef::new(key), tries });
+            }
+            Proof::Load { id, key, purse: Purse::Deposit, pin } => {
+                (PurseInitialization::Load(PurseKind::Deposit), id, key, pin)
+            }
+            Proof::Load { id, key, purse: Purse::Wallet, pin } => {
+                (PurseInitialization::Load(PurseKind::Wallet), id, key, pin)
+            }
+            Proof::Unload { id, key, pin } => (PurseInitialization::Unload, id, key, pin),
+            Proof::Overdraft { id, key, pin } => (PurseInitialization::Overdraft, id, key, pin),
+        };
+        let pin = pin.map(|pin| {
+            let value = hexadecimal(pin.value.get_ref())
+                .map_err(|what| ScriptError::Line { line: line_of(self.text, &pin.value), what })?;
+            Ok((pin.id, Pin::new(&value)))
+        });
+        Ok(KeyProof::Purse { initialization, id, key: KeyRef::new(key), pin: pin.transpose()? })
     }
 
     fn command(&self, text: &Spanned<String>) -> Result<CommandApdu, ScriptError> {

@@ -2,7 +2,7 @@
 
 use cardwright_apdu::{CardPort, CommandApdu, Delivery, Instruction, StatusWord};
 use cardwright_cos::Error as CosError;
-use cardwright_cos::cpu::{Counted, CpuSession, KeyWrite};
+use cardwright_cos::cpu::{Counted, CpuSession, KeyWrite, Pin};
 use cardwright_cos::profile::{KeyUse, Meaning};
 use cardwright_cos::script::{Action, Probe, Script, ScriptStep, StepClass};
 use cardwright_keys::KeyRef;
@@ -99,6 +99,7 @@ impl<'o> Run<'o> {
         }
         let is_ours = |name: &str| {
             let step = name.strip_prefix(steps::PROBE).or(name.strip_prefix(steps::PROVE)).unwrap_or(name);
+            let step = step.strip_prefix("PIN of ").unwrap_or(step);
             [steps::RESTART, steps::VERIFY].contains(&name)
                 || script.steps.iter().any(|one| [name, step].contains(&&*one.name))
         };
@@ -291,6 +292,34 @@ impl<'o> Run<'o> {
             (Some(found), _) => Ok(found),
             (None, Err(error)) => Err(Stop::of_card(name, error)),
             (None, Ok(())) => Ok(true),
+        }
+    }
+
+    /// VERIFY as a durable step, since a PIN is counted too. A wrong one waits for a person.
+    pub(super) async fn present_pin(
+        &mut self,
+        port: &mut IssuancePort,
+        name: &str,
+        id: u8,
+        pin: &Pin,
+    ) -> Result<(), Stop> {
+        let left = self.take_try(port, name, TRIES).await?;
+        let input = Sha256::digest(format!("{name} {id}")).into();
+        let intent = Intent { tries_before: Some(left), ..Intent::new(IdempotencyClass::Counter, input) };
+        let permit = self.job.begin(port, name, intent).await?;
+        self.session.know_tries(Counted::Pin(id), left);
+        match self.session.verify(port, id, pin).await {
+            Ok(()) => Ok(self.job.settle(port, permit, StepEvent::Succeeded { proof: Proof::Answer }).await?),
+            Err(CosError::WrongKey { .. } | CosError::Locked) => {
+                let reason = "the card rejects the PIN that it has to be asked with".to_owned();
+                self.job.settle(port, permit, StepEvent::Quarantined { reason: reason.clone() }).await?;
+                Err(Stop::Quarantined { step: name.into(), reason })
+            }
+            Err(error) => {
+                let outcome = if is_before_the_card(&error) { StepEvent::NotDone } else { StepEvent::Lost };
+                self.job.settle(port, permit, outcome).await?;
+                Err(Stop::of_card(name, error))
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use cardwright_apdu::{CardPort, StatusWord};
 use cardwright_cos::Error as CosError;
 use cardwright_cos::profile::{Meaning, Operation};
+use cardwright_cos::purse::{TerminalNumber, has_purse_key};
 use cardwright_cos::script::{Action, KeyProof, Probe, ScriptStep, StepClass};
 use sha2::{Digest, Sha256};
 
@@ -127,6 +128,18 @@ async fn prove(port: &mut IssuancePort, run: &mut Run<'_>, step: &ScriptStep) ->
         }
         Some(KeyProof::External { id, key, tries }) => {
             run.prove(port, &format!("{}{}", steps::PROVE, step.name), key, *id, *tries).await?
+        }
+        Some(KeyProof::Purse { initialization, id, key, pin }) => {
+            if let Some((pin_id, pin)) = pin {
+                run.present_pin(port, &format!("{}PIN of {}", steps::PROVE, step.name), *pin_id, pin).await?;
+            }
+            let [.., t1, t2, t3, t4, t5, t6] = port.random().await?;
+            let (mut keys, terminal) = (port.clone(), TerminalNumber([t1, t2, t3, t4, t5, t6]));
+            match has_purse_key(port, &mut keys, *initialization, (*id, key), terminal).await {
+                Ok(has_it) => has_it,
+                Err(CosError::Refused { .. }) => false,
+                Err(error) => return Err(Stop::of_card(&step.name, error)),
+            }
         }
         Some(_) => false,
     };
