@@ -67,16 +67,12 @@ fn key_data_field<'a>(data: &'a [u8], id: u8, dek: &Dek) -> Result<(Key, &'a [u8
 impl Dek {
     /// Deciphers a key component block.
     ///
-    /// Under a DES key a block of whole cipher blocks is the key itself, any other begins with the length of the key
-    /// (GPCS 11.8.2.3.3). Under an AES key the length is always there (Amd D table 7-9).
+    /// A block of whole cipher blocks is the key itself, any other begins with the length of the key (GPCS 11.8.2.3.3). Amd D table 7-9
+    /// has the length always; hosts do either.
     fn open(&self, block: &[u8]) -> Option<Vec<u8>> {
         match self {
             Self::TripleDes(key) | Self::TripleDesCbc(key) => {
-                let bare = block.len().is_multiple_of(DES_BLOCK);
-                let (length, cipher) = if bare { (block.len(), block) } else { with_length(block)? };
-                if cipher.len() % DES_BLOCK != 0 {
-                    return None;
-                }
+                let (length, cipher) = component(block, DES_BLOCK)?;
                 let mut value = cipher.to_vec();
                 match self {
                     Self::TripleDesCbc(_) => TripleDes::new(key).decrypt_cbc([0; 8], &mut value),
@@ -85,10 +81,7 @@ impl Dek {
                 cut(value, length, DES_BLOCK)
             }
             Self::Aes(key) => {
-                let (length, cipher) = with_length(block)?;
-                if cipher.len() % AES_BLOCK != 0 {
-                    return None;
-                }
+                let (length, cipher) = component(block, AES_BLOCK)?;
                 let mut value = cipher.to_vec();
                 Aes::new(key)?.decrypt_cbc([0; 16], &mut value);
                 cut(value, length, AES_BLOCK)
@@ -97,8 +90,13 @@ impl Dek {
     }
 }
 
-fn with_length(block: &[u8]) -> Option<(usize, &[u8])> {
-    block.split_first().map(|(length, cipher)| (usize::from(*length), cipher))
+/// Length and cipher text of a key in blocks of a cipher.
+fn component(block: &[u8], cipher_block: usize) -> Option<(usize, &[u8])> {
+    if block.len().is_multiple_of(cipher_block) {
+        return Some((block.len(), block));
+    }
+    let (length, cipher) = block.split_first()?;
+    cipher.len().is_multiple_of(cipher_block).then_some((usize::from(*length), cipher))
 }
 
 /// Takes the padding off; there is less than a block of it.

@@ -66,6 +66,18 @@ fn keys_are_added_and_deleted() {
     assert_eq!(host.sw("80500100", &[0; 8]), 0x6A88);
 }
 
+/// GPCS 11.8.2.3.3: no length where there is no padding. Amd D table 7-9: always.
+#[test]
+fn an_aes_key_comes_with_its_length_or_without() {
+    for with_length in [true, false] {
+        let mut host = Host::open();
+        let field = aes_field(&NEW);
+        let field = if with_length { field } else { [&[0x88, 0x10][..], &field[3..]].concat() };
+        assert_eq!(host.sw("80D80101", &[&[1][..], &field].concat()), 0x9000);
+        assert_eq!(host.card.key_set(1).unwrap().keys[0].value, NEW);
+    }
+}
+
 #[test]
 fn wrong_key_data_change_nothing() {
     let mut host = Host::open();
@@ -81,9 +93,9 @@ fn wrong_key_data_change_nothing() {
     assert_eq!(host.sw("80D80101", &changed(0)), 0x6A80);
     assert_eq!(host.sw("80D80101", &changed(1)), 0x6A80);
     assert_eq!(host.sw("80D80101", &changed(2)), 0x6A80);
-    // Another length than the key before has; no inner length; no check value; two keys for one.
+    // Another length than the key before has; an inner length and half a block; no check value; two keys for one.
     assert_eq!(host.sw("80D80101", &[&[1][..], &aes_field(&[1; 32])].concat()), 0x6A80);
-    assert_eq!(host.sw("80D80101", &[&[1, 0x88, 0x10][..], &good[3..]].concat()), 0x6A80);
+    assert_eq!(host.sw("80D80101", &[&[1, 0x88, 0x09, 0x08][..], &good[3..11], &good[19..]].concat()), 0x6A80);
     assert_eq!(host.sw("80D80101", &[&[1][..], &good[..19], &[0]].concat()), 0x6A80);
     assert_eq!(host.sw("80D80101", &[&[1][..], &good, &good].concat()), 0x6A80);
     assert_eq!(host.sw("80D80101", &[0x01]), 0x6A80);
