@@ -263,6 +263,8 @@ impl JavaCard {
     fn secured_command(&mut self, command: &CommandApdu, session: Option<&Session>) -> Answer {
         let is_gp = command.class().0 & 0x80 != 0;
         match command.instruction() {
+            // Secure messaging that nobody took off: there is no session.
+            Instruction::GET_DATA if command.class().is_secure() => return Err(StatusWord::SECURITY_NOT_SATISFIED),
             Instruction::GET_DATA => return self.get_data(command),
             Instruction::EXTERNAL_AUTHENTICATE => return Err(StatusWord::CONDITIONS_NOT_SATISFIED),
             Instruction::SELECT if !is_gp => return Err(StatusWord::INCORRECT_P1_P2),

@@ -141,6 +141,9 @@ fn a_card_with_implicit_initiation_has_no_other_and_one_base_key_where_i_says_so
 #[test]
 fn data_objects_are_read_without_a_session() {
     let mut host = Host::new(JavaCard::builder().seed(0x0102_0304).iin([0x11, 0x22]).cin([0x33]));
+    // Not what says that it has a MAC, which nobody checks: a host that missed a refusal would take the answer for a secured one.
+    assert_eq!(host.sw("84CA9F7F", &[0; 8]), 0x6982);
+    assert_eq!(host.sw("04CA9F7F", &[0; 8]), 0x6982);
     let mut get = |header: &str| host.bare(&command(header, &[]));
     assert_eq!(get("80CA0042"), (hex("42021122"), 0x9000));
     assert_eq!(get("00CA0045"), (hex("33"), 0x9000));
