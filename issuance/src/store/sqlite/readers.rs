@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{BUSY, engine_error};
+use super::{BUSY, engine_error, keep_plans};
 use crate::store::StoreError;
 
 /// Connections kept for the next reader; more are opened when more read at once.
@@ -50,5 +50,6 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "query_only", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "cell_size_check", true)?;
+    keep_plans(&connection)?;
     Ok(connection)
 }

@@ -1,9 +1,13 @@
-//! The thread that writes, and the commits that share one sync.
+//! The one writer: commits that wait share a sync, written by a thread; one that comes alone is written where it comes.
+//!
+//! Whoever writes holds the lock. A commit takes it itself when it is free, nobody waits, and the one before was alone, too: that
+//! spares a lone stream two switches of threads for each commit. All others go to the thread, which takes as many as there are
+//! into one transaction.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -29,6 +33,9 @@ pub(super) struct Writer {
     requests: Option<Sender<Request>>,
     thread: Option<JoinHandle<()>>,
     poisoned: Arc<AtomicBool>,
+    /// Requests that were sent and that the thread has not taken up.
+    waiting: Arc<AtomicUsize>,
+    writing: Arc<Mutex<Writing>>,
 }
 
 enum Request {
@@ -37,6 +44,8 @@ enum Request {
         time_ms: u64,
         answer: SyncSender<Result<Option<Checkpoint>, StoreError>>,
     },
+    /// A record waits for its checkpoint since: the thread looks when that is due.
+    Look,
     #[cfg(test)]
     With(Box<dyn FnOnce(&Connection) + Send>),
 }
@@ -44,7 +53,8 @@ enum Request {
 struct Commit {
     transaction: Transaction,
     time_ms: u64,
-    answer: SyncSender<Result<Durable, StoreError>>,
+    /// Where it is waited for; not when whoever asked writes.
+    answer: Option<SyncSender<Result<Durable, StoreError>>>,
 }
 
 impl Writer {
@@ -63,17 +73,19 @@ impl Writer {
             path: path.to_owned(),
             epoch,
             begun: Instant::now(),
-            requests,
             poisoned: Arc::clone(&poisoned),
             signing,
             verified,
             last_time_ms: 0,
+            last_group: 1,
         };
+        let (writing, waiting) = (Arc::new(Mutex::new(writing)), Arc::default());
+        let end = ThreadEnd { requests, waiting: Arc::clone(&waiting), writing: Arc::clone(&writing) };
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
-            .spawn(|| writing.run())
+            .spawn(|| end.run())
             .map_err(|source| StoreError::Io { doing: "starting the thread that writes", source })?;
-        Ok(Self { requests: Some(sender), thread: Some(thread), poisoned })
+        Ok(Self { requests: Some(sender), thread: Some(thread), poisoned, waiting, writing })
     }
 
     pub(super) fn alive(&self) -> Result<(), StoreError> {
@@ -83,12 +95,45 @@ impl Writer {
     /// Answers when the transaction is on stable storage, or was not written.
     pub(super) fn commit(&self, transaction: Transaction, time_ms: u64) -> Result<Durable, StoreError> {
         self.alive()?;
+        if self.waiting.load(Ordering::Acquire) == 0 {
+            match self.writing.try_lock() {
+                Ok(writing) if writing.last_group == 1 => return self.commit_here(writing, transaction, time_ms),
+                // Others are about to come: with them.
+                Ok(_) => {}
+                Err(TryLockError::Poisoned(_)) => return Err(self.lost()),
+                Err(TryLockError::WouldBlock) => {}
+            }
+        }
         let (answer, answered) = sync_channel(1);
-        self.send(Request::Commit(Commit { transaction, time_ms, answer }))?;
+        self.send(Request::Commit(Commit { transaction, time_ms, answer: Some(answer) }))?;
         answered.recv().unwrap_or_else(|error| {
             self.poisoned.store(true, Ordering::Release);
             Err(StoreError::InDoubt { source: error.into() })
         })
+    }
+
+    fn commit_here(
+        &self,
+        mut writing: MutexGuard<'_, Writing>,
+        transaction: Transaction,
+        time_ms: u64,
+    ) -> Result<Durable, StoreError> {
+        let was_waiting = writing.is_checkpoint_waiting();
+        let result = writing.alone(Commit { transaction, time_ms, answer: None });
+        writing.checkpoint_when_due();
+        let waits = writing.is_checkpoint_waiting();
+        drop(writing);
+        if waits && !was_waiting {
+            // The thread may be gone with all handles but this one; the records are there all the same.
+            let _ = self.send(Request::Look);
+        }
+        result
+    }
+
+    /// A panic has ended the writing.
+    fn lost(&self) -> StoreError {
+        self.poisoned.store(true, Ordering::Release);
+        StoreError::Poisoned
     }
 
     pub(super) fn checkpoint(&self, time_ms: u64) -> Result<Option<Checkpoint>, StoreError> {
@@ -109,7 +154,8 @@ impl Writer {
 
     fn send(&self, request: Request) -> Result<(), StoreError> {
         let requests = self.requests.as_ref().ok_or(StoreError::Poisoned)?;
-        requests.send(request).map_err(|_| StoreError::Poisoned)
+        self.waiting.fetch_add(1, Ordering::AcqRel);
+        requests.send(request).map_err(|_| self.lost())
     }
 }
 
@@ -124,17 +170,74 @@ impl Drop for Writer {
 }
 
 /// The thread's end.
+struct ThreadEnd {
+    requests: Receiver<Request>,
+    waiting: Arc<AtomicUsize>,
+    writing: Arc<Mutex<Writing>>,
+}
+
+impl ThreadEnd {
+    /// Until all handles are gone, or a panic elsewhere has left the writing in the middle.
+    fn run(self) {
+        while let Some(request) = self.wait() {
+            let Ok(mut writing) = self.writing.lock() else { return };
+            self.waiting.fetch_sub(1, Ordering::AcqRel);
+            let mut next = Some(request);
+            while let Some(request) = next.take() {
+                match request {
+                    Request::Commit(first) => next = writing.group(first, || self.take()),
+                    Request::Checkpoint { time_ms, answer } => drop(answer.send(writing.checkpoint(time_ms))),
+                    Request::Look => {}
+                    #[cfg(test)]
+                    Request::With(run) => run(&writing.connection),
+                }
+            }
+            writing.checkpoint_when_due();
+        }
+        if let Ok(mut writing) = self.writing.lock()
+            && writing.is_checkpoint_waiting()
+        {
+            // What is not signed now is verified by the next opening.
+            let time_ms = writing.last_time_ms;
+            let _ = writing.checkpoint(time_ms);
+        }
+    }
+
+    /// A request that is there already.
+    fn take(&self) -> Option<Request> {
+        let request = self.requests.try_recv().ok()?;
+        self.waiting.fetch_sub(1, Ordering::AcqRel);
+        Some(request)
+    }
+
+    /// The next request; a checkpoint that falls due meanwhile is made. `None` when all handles are gone.
+    fn wait(&self) -> Option<Request> {
+        loop {
+            let due = self.writing.lock().ok()?.signing.as_ref().and_then(Signing::due_in);
+            let Some(due) = due else { return self.requests.recv().ok() };
+            match self.requests.recv_timeout(due.max(RETRY)) {
+                Ok(request) => return Some(request),
+                Err(RecvTimeoutError::Timeout) => self.writing.lock().ok()?.checkpoint_when_due(),
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
+        }
+    }
+}
+
+/// What is written with, by one at a time.
+#[derive(Debug)]
 struct Writing {
     connection: Connection,
     path: PathBuf,
     epoch: u64,
     begun: Instant,
-    requests: Receiver<Request>,
     poisoned: Arc<AtomicBool>,
     signing: Option<Signing>,
     /// Up to here the chain was verified, or written by this thread upon what was.
     verified: Head,
     last_time_ms: u64,
+    /// How many commits the last group had.
+    last_group: usize,
 }
 
 /// Why a group was not written.
@@ -146,35 +249,9 @@ enum Broken {
 }
 
 impl Writing {
-    fn run(mut self) {
-        while let Some(request) = self.wait() {
-            let mut next = Some(request);
-            while let Some(request) = next.take() {
-                match request {
-                    Request::Commit(first) => next = self.group(first),
-                    Request::Checkpoint { time_ms, answer } => drop(answer.send(self.checkpoint(time_ms))),
-                    #[cfg(test)]
-                    Request::With(run) => run(&self.connection),
-                }
-            }
-            self.checkpoint_when_due();
-        }
-        if self.signing.as_ref().is_some_and(|signing| signing.due_in().is_some()) {
-            // What is not signed now is verified by the next opening.
-            let _ = self.checkpoint(self.last_time_ms);
-        }
-    }
-
-    /// The next request; a checkpoint that falls due meanwhile is made. `None` when all handles are gone.
-    fn wait(&mut self) -> Option<Request> {
-        loop {
-            let Some(due) = self.signing.as_ref().and_then(Signing::due_in) else { return self.requests.recv().ok() };
-            match self.requests.recv_timeout(due.max(RETRY)) {
-                Ok(request) => return Some(request),
-                Err(RecvTimeoutError::Timeout) => self.checkpoint_when_due(),
-                Err(RecvTimeoutError::Disconnected) => return None,
-            }
-        }
+    /// Whether records wait for their checkpoint.
+    fn is_checkpoint_waiting(&self) -> bool {
+        self.signing.as_ref().is_some_and(|signing| signing.due_in().is_some())
     }
 
     fn checkpoint_when_due(&mut self) {
@@ -221,81 +298,92 @@ impl Writing {
     }
 
     /// Commits what is there to be committed; gives the request that ended the group.
-    fn group(&mut self, first: Commit) -> Option<Request> {
+    fn group(&mut self, first: Commit, mut take: impl FnMut() -> Option<Request>) -> Option<Request> {
         if self.poisoned.load(Ordering::Acquire) {
-            let _ = first.answer.send(Err(StoreError::Poisoned));
+            reply(first.answer, Err(StoreError::Poisoned));
             return None;
         }
         let (mut bytes, mut next) = (first.bytes(), None);
         let mut members = vec![first];
-        let requests = &self.requests;
         let more = |members: &mut Vec<Commit>| {
             if members.len() >= GROUP || bytes >= GROUP_BYTES {
                 return false;
             }
-            match requests.try_recv() {
-                Ok(Request::Commit(member)) => {
+            match take() {
+                Some(Request::Commit(member)) => {
                     bytes += member.bytes();
                     members.push(member);
                     true
                 }
-                Ok(other) => {
-                    next = Some(other);
+                other => {
+                    next = other;
                     false
                 }
-                Err(_) => false,
             }
         };
-        let run = Uptime { epoch: self.epoch, begun: self.begun };
-        match write(&mut self.connection, &self.path, run, &mut members, more) {
-            Ok(written) => self.wrote(members, written),
+        match self.write(&mut members, more) {
+            Ok(answers) => answer(members, answers),
             Err(Broken::NotWritten(StoreError::Full)) if members.len() > 1 => {
                 // What does not fit for one of them may fit for the others.
-                for member in members {
-                    self.alone(member);
+                for mut member in members {
+                    let answer = member.answer.take();
+                    let result = self.alone(member);
+                    reply(answer, result);
                 }
             }
-            Err(broken) => self.refuse(members, broken),
+            Err(broken) => {
+                let answers = self.refusals(members.len(), broken);
+                answer(members, answers);
+            }
         }
         next
     }
 
-    fn alone(&mut self, member: Commit) {
-        let mut members = vec![member];
+    /// Commits one transaction by itself.
+    fn alone(&mut self, member: Commit) -> Result<Durable, StoreError> {
         if self.poisoned.load(Ordering::Acquire) {
-            return answer(members, vec![Err(StoreError::Poisoned)]);
+            return Err(StoreError::Poisoned);
         }
-        let run = Uptime { epoch: self.epoch, begun: self.begun };
-        match write(&mut self.connection, &self.path, run, &mut members, |_| false) {
-            Ok(written) => self.wrote(members, written),
-            Err(broken) => self.refuse(members, broken),
-        }
+        let answers = match self.write(&mut vec![member], |_| false) {
+            Ok(answers) => answers,
+            Err(broken) => self.refusals(1, broken),
+        };
+        answers.into_iter().next().unwrap_or(Err(StoreError::NothingToWrite))
     }
 
-    fn wrote(&mut self, members: Vec<Commit>, Written { before, after, answers }: Written) {
+    /// Writes a group; gives the answer to each member.
+    fn write(
+        &mut self,
+        members: &mut Vec<Commit>,
+        more: impl FnMut(&mut Vec<Commit>) -> bool,
+    ) -> Result<Vec<Result<Durable, StoreError>>, Broken> {
+        let run = Uptime { epoch: self.epoch, begun: self.begun };
+        let written = write(&mut self.connection, &self.path, run, members, more);
+        self.last_group = members.len();
+        let Written { before, after, answers } = written?;
         self.last_time_ms = members.last().map_or(self.last_time_ms, |member| member.time_ms);
-        answer(members, answers);
         if before == self.verified {
             self.verified = after;
         }
         if let Some(signing) = self.signing.as_mut().filter(|_| after != before) {
             signing.wrote(before.seq.saturating_add(1));
         }
+        Ok(answers)
     }
 
-    fn refuse(&mut self, members: Vec<Commit>, broken: Broken) {
-        let answers = match broken {
+    /// The answers to a group that was not written.
+    fn refusals(&mut self, members: usize, broken: Broken) -> Vec<Result<Durable, StoreError>> {
+        match broken {
             Broken::NotWritten(error) => {
-                let others = (1..members.len()).map(|_| Err(same(&error))).collect::<Vec<_>>();
+                let others = (1..members).map(|_| Err(same(&error))).collect::<Vec<_>>();
                 others.into_iter().chain([Err(error)]).collect()
             }
             Broken::InDoubt(error) => {
                 self.poisoned.store(true, Ordering::Release);
                 let text = error.to_string();
-                members.iter().map(|_| Err(StoreError::InDoubt { source: text.clone().into() })).collect()
+                (0..members).map(|_| Err(StoreError::InDoubt { source: text.clone().into() })).collect()
             }
-        };
-        answer(members, answers);
+        }
     }
 }
 
@@ -365,9 +453,13 @@ fn commit(writing: rusqlite::Transaction<'_>, path: &Path) -> Result<(), Broken>
 }
 
 fn answer(members: Vec<Commit>, answers: Vec<Result<Durable, StoreError>>) {
-    for (member, answer) in members.into_iter().zip(answers) {
+    members.into_iter().zip(answers).for_each(|(member, answer)| reply(member.answer, answer));
+}
+
+fn reply(to: Option<SyncSender<Result<Durable, StoreError>>>, answer: Result<Durable, StoreError>) {
+    if let Some(to) = to {
         // Whoever asked may be gone.
-        let _ = member.answer.send(answer);
+        let _ = to.send(answer);
     }
 }
 
