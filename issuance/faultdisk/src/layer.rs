@@ -27,6 +27,8 @@ struct State {
     recording: bool,
     before: Files,
     operations: Vec<Operation>,
+    /// How often something was read from a file.
+    reads: u64,
     /// Bytes a file may grow to.
     quota: Option<u64>,
     /// Whether syncs fail.
@@ -70,6 +72,12 @@ impl Disk {
             state.recording = false;
             Recording::new(std::mem::take(&mut state.before), std::mem::take(&mut state.operations))
         })
+    }
+
+    /// How often something was read from a file in the folder since the last call.
+    #[must_use]
+    pub fn take_reads(&self) -> u64 {
+        with(|state| std::mem::take(&mut state.reads))
     }
 
     /// Lets no file grow beyond so many bytes: SQLite is told that the disk is full.
@@ -204,6 +212,7 @@ unsafe extern "C" fn open(
         // SAFETY: a file that was opened has methods, which live as long as the process.
         let methods: &'static ffi::sqlite3_io_methods = unsafe { &*(*file).pMethods };
         let mut led = ffi::sqlite3_io_methods { ..*methods };
+        led.xRead = Some(read);
         led.xWrite = Some(write);
         led.xTruncate = Some(truncate);
         led.xSync = Some(sync);
@@ -239,6 +248,13 @@ fn record(operation: Operation) {
             state.operations.push(operation);
         }
     });
+}
+
+unsafe extern "C" fn read(file: *mut ffi::sqlite3_file, to: *mut c_void, length: c_int, offset: i64) -> c_int {
+    let (_, methods) = file_of(file);
+    with(|state| state.reads += 1);
+    // SAFETY: the arguments are SQLite's own.
+    unsafe { (methods.xRead.expect("a file is read"))(file, to, length, offset) }
 }
 
 unsafe extern "C" fn write(file: *mut ffi::sqlite3_file, from: *const c_void, length: c_int, offset: i64) -> c_int {

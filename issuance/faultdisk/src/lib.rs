@@ -1,7 +1,7 @@
 //! A disk under SQLite that writes down every write and every sync, so that a test can say what a power cut at any point may have
 //! left of the files.
 //!
-//! SQLite's own files system layer stays in place; four methods of its files are led past a recorder. Nothing in the program
+//! SQLite's own files system layer stays in place; five methods of its files are led past a recorder, which also counts what is read. Nothing in the program
 //! under test knows of it.
 
 mod layer;
