@@ -201,6 +201,25 @@ fn opening_verifies_behind_the_last_checkpoint_and_an_audit_verifies_all() {
     assert!(matches!(history, Err(StoreError::BrokenChain { .. })), "and is not given out");
 }
 
+/// What docs/journal.md says that opening from a checkpoint does not see.
+#[test]
+fn a_record_changed_together_with_its_hash_before_the_checkpoint_is_found_by_an_audit_alone() {
+    let place = Folder::with_records(12);
+    let mut record = SqliteOptions::new().open(place.path()).unwrap().records(2, 1).unwrap().remove(0);
+    record.body = b"another".to_vec();
+    let (body, hash) = (hex::encode(&record.body), hex::encode(record.computed_hash()));
+    place.tamper(&format!("UPDATE record SET body = x'{body}', hash = x'{hash}' WHERE seq = 3"));
+    let store = place.opened().expect("record 3 lies before the checkpoint");
+    let history = store.history(&record.entity).unwrap();
+    assert!(history.iter().any(|found| found.body == record.body), "it is given out");
+    drop(store);
+    assert_eq!(place.broken(), ChainError::Changed { seq: 3 });
+    match SqliteOptions::new().open(place.path()) {
+        Err(StoreError::BrokenChain { problem, .. }) => assert_eq!(problem, ChainError::Changed { seq: 3 }),
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn what_is_listed_as_open_is_compared_with_the_marks() {
     for sql in ["DELETE FROM open", "INSERT INTO open SELECT id FROM entity WHERE name = 'card/0'"] {
