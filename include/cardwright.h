@@ -456,7 +456,7 @@
 #define CW_ORDER_OVERRIDE_LOCKOUT 0x01
 
 /*
- `cw_order.flags`: try steps again that wait for a person (`CW_QUARANTINED`).
+ `cw_order.flags`: try steps again that wait for persons (`CW_QUARANTINED`) and that `cw_order.release` decides about.
  */
 #define CW_ORDER_RELEASE_QUARANTINE 0x02
 
@@ -2103,6 +2103,94 @@ typedef struct cw_lockout {
 } cw_lockout;
 
 /*
+ An approver's signature.
+ */
+typedef struct cw_signature {
+  /*
+   Set it to `sizeof(cw_signature)`.
+   */
+  uint32_t struct_size;
+  /*
+   The approver: an Ed25519 public key (RFC 8032).
+   */
+  uint8_t approver[32];
+  /*
+   Ed25519 signature over what `cw_release_signed_bytes` gives.
+   */
+  uint8_t signature[64];
+} cw_signature;
+
+/*
+ What persons have decided about one step.
+ */
+typedef struct cw_approval {
+  /*
+   Set it to `sizeof(cw_approval)`.
+   */
+  uint32_t struct_size;
+  /*
+   Zero.
+   */
+  uint32_t reserved;
+  /*
+   Until when it may be used, in milliseconds since 1970-01-01 UTC.
+   */
+  uint64_t until_ms;
+  /*
+   Random; no two proposals have the same.
+   */
+  uint8_t id[16];
+  /*
+   `cw_held.what` of the step.
+   */
+  uint8_t what[32];
+  /*
+   What it is, in words for the approvers.
+   */
+  const char *purpose;
+  /*
+   The signatures under it. May be NULL when the count is 0.
+   */
+  const struct cw_signature *signatures;
+  /*
+   Number of them, up to 64.
+   */
+  size_t signature_count;
+} cw_approval;
+
+/*
+ Leave to try quarantined steps again: at least two different persons have signed for each. Release, signatures and that they
+ are used up are one transaction of the journal; a released step is not taken for done or not done, the card is asked.
+ */
+typedef struct cw_release {
+  /*
+   Set it to `sizeof(cw_release)`.
+   */
+  uint32_t struct_size;
+  /*
+   How many persons have to approve, 2 or more.
+   */
+  uint32_t required;
+  /*
+   Who may: Ed25519 public keys of 32 bytes each. They come from the program's own settings, never from where the signatures
+   come from.
+   */
+  const uint8_t *approvers;
+  /*
+   Number of keys, up to 64.
+   */
+  size_t approver_count;
+  /*
+   What they decided. A step that none of these is about stays in quarantine.
+   */
+  const struct cw_approval *approvals;
+  /*
+   Number of them, up to 64.
+   */
+  size_t approval_count;
+} cw_release;
+
+/*
  Where, when and with which keys cards are loaded.
  */
 typedef struct cw_purse_terminal {
@@ -2383,6 +2471,10 @@ typedef struct cw_order {
    What the cards do otherwise than the standard says; may be NULL. What it says of the challenge comes before `challenge_policy`.
    */
   const struct cw_profile *profile;
+  /*
+   What persons have decided about quarantined steps, with `CW_ORDER_RELEASE_QUARANTINE`; else NULL.
+   */
+  const struct cw_release *release;
 } cw_order;
 
 /*
@@ -2715,6 +2807,44 @@ typedef struct cw_purse_load_report {
    */
   char dispute[204];
 } cw_purse_load_report;
+
+/*
+ A step in quarantine, of a process that has ended with `CW_QUARANTINED`.
+ */
+typedef struct cw_held {
+  /*
+   Set it to `sizeof(cw_held)`.
+   */
+  uint32_t struct_size;
+  /*
+   Which quarantine of the job it is, from 1: a decision on one is none on the next.
+   */
+  uint32_t number;
+  /*
+   Attempts that were begun.
+   */
+  uint32_t attempts;
+  /*
+   Zero.
+   */
+  uint32_t reserved;
+  /*
+   What persons sign to have it tried again: `cw_approval.what`.
+   */
+  uint8_t what[32];
+  /*
+   Entity of the job, whose records in the journal are the evidence; ends with a NUL.
+   */
+  char job[204];
+  /*
+   The step; ends with a NUL.
+   */
+  char step[104];
+  /*
+   Why it waits; ends with a NUL.
+   */
+  char reason[304];
+} cw_held;
 
 /*
  Done.
@@ -3456,6 +3586,18 @@ cw_status CW_CALL cw_journal_lockout(struct cw_journal *journal,
                              struct cw_lockout *out);
 
 /*
+ The bytes that approvers sign with Ed25519 to approve `release.approvals[index]`; signatures need not be there yet.
+
+ `*out_len` becomes their length; when that is more than `capacity`, the call ends with `CW_BUFFER_TOO_SMALL` and writes nothing
+ else.
+ */
+cw_status CW_CALL cw_release_signed_bytes(const struct cw_release *release,
+                                  size_t index,
+                                  uint8_t *out,
+                                  size_t capacity,
+                                  size_t *out_len);
+
+/*
  A process that loads the purse of the card in the reader, or finishes the load with this id: an account is debited and the card
  credited, and neither ever without the other.
 
@@ -3592,6 +3734,13 @@ cw_status CW_CALL cw_process_report(struct cw_process *process,
  */
 cw_status CW_CALL cw_process_load_report(struct cw_process *process,
                                  struct cw_purse_load_report *out);
+
+/*
+ Tells which step of a process that has ended with `CW_QUARANTINED` waits for persons, and what they sign to have it tried again. A
+ process that has not ended so ends this with `CW_OUT_OF_TURN`.
+ */
+cw_status CW_CALL cw_process_held(struct cw_process *process,
+                          struct cw_held *out);
 
 /*
  Gives one object that is on the card after a process that has ended with `CW_OK`: `cw_report.after_count` of them, counted from 0;

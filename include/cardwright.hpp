@@ -584,6 +584,8 @@ struct order {
     std::vector<key_candidate> current_keys, new_keys;
     std::vector<application_order> applications;
     std::uint32_t flags = 0;
+    /* What persons have decided about quarantined steps, with CW_ORDER_RELEASE_QUARANTINE; it lives until the process is made. */
+    const cw_release *release = nullptr;
 };
 
 /* A durable issuing process. */
@@ -632,6 +634,13 @@ public:
         detail::check(cw_process_report(get(), &out));
         return out;
     }
+    /* Which step waits for persons, after CW_QUARANTINED. */
+    cw_held held() const
+    {
+        auto out = detail::sized<cw_held>();
+        detail::check(cw_process_held(get(), &out));
+        return out;
+    }
     /* What is on the card now, or was before. */
     std::vector<cw_row> rows(bool before = false) const
     {
@@ -675,6 +684,7 @@ private:
         raw.new_key_count = next.size();
         raw.applications = applications.data();
         raw.application_count = applications.size();
+        raw.release = what.release;
         cw_process *out = nullptr;
         detail::check(make(raw, &out));
         return process(out);

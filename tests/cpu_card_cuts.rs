@@ -100,7 +100,7 @@ impl Counter {
     fn run(&mut self) -> Ended {
         let script = Script::fmcos_sample(&Values::new()).unwrap();
         let profile = CardProfile::built_in("fmcos-2.0").unwrap();
-        let order = ScriptOrder { script, profile, identity: CardSource::Profile, release_quarantine: false };
+        let order = ScriptOrder { script, profile, identity: CardSource::Profile, release: None };
         match self.drive(|driver, _| driver.run(run_script(order)).unwrap()) {
             Ok(Outcome::Complete(_)) => {}
             Ok(Outcome::Interrupted(_)) => return Ended::Interrupted,

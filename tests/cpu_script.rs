@@ -6,16 +6,19 @@ mod answers;
 mod guards;
 #[path = "cpu_script/key_proofs.rs"]
 mod key_proofs;
+#[path = "../examples/shared/persons.rs"]
+mod persons;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use cardwright::apdu::{CommandApdu, Transport};
 use cardwright::cos::profile::CardProfile;
 use cardwright::cos::script::{BootLoader, Script, StepClass, Values};
-use cardwright::issuance::Driver;
+use cardwright::issuance::quarantine::Release;
 use cardwright::issuance::remote::Outcome;
 use cardwright::issuance::script::{CardSource, ScriptOrder, ScriptReport, ScriptRunError, run_script};
 use cardwright::issuance::store::{MemoryStore, Store};
+use cardwright::issuance::{self, Driver};
 use cardwright::keys::{KeyKind, SoftwareKeys};
 use cardwright_sim::{AccessRule, CpuCard, Fault, Faults, SimReader};
 
@@ -23,6 +26,11 @@ type Run = Result<Outcome<ScriptReport>, ScriptRunError>;
 
 const APPLICATION: [u16; 2] = [0x3F00, 0x3F01];
 const PUBLIC: &str = "111122223333000603010006199808170000003019980815199812155566";
+
+/// Two persons decide that whatever is in quarantine is tried again.
+fn released(store: &MemoryStore) -> Option<Release> {
+    Some(persons::release_all(store, 1_700_000_000_000).unwrap())
+}
 
 /// What the manual says an answer to select is, as readers make an answer to reset of it.
 fn atr(serial: u8) -> Vec<u8> {
@@ -41,7 +49,7 @@ fn profile() -> CardProfile {
 }
 
 fn order(script: Script) -> ScriptOrder {
-    ScriptOrder { script, profile: profile(), identity: CardSource::Profile, release_quarantine: false }
+    ScriptOrder { script, profile: profile(), identity: CardSource::Profile, release: None }
 }
 
 fn sample() -> ScriptOrder {
@@ -265,7 +273,7 @@ fn a_wrong_mac_key_stops_the_job_at_the_first_refusal() {
         );
     }
     assert_eq!(reader.card().key(&APPLICATION, 0x36, 0).unwrap().tries_left(), 2, "one refusal, not four");
-    let release = ScriptOrder { release_quarantine: true, ..sample() };
+    let release = ScriptOrder { release: released(&store), ..sample() };
     report(run(&release, &mut reader, &mut store));
 }
 
@@ -276,7 +284,7 @@ fn a_wrong_key_at_the_end_is_quarantined_and_never_tried_to_the_last() {
     let mut store = MemoryStore::new();
     let mut reader = SimReader::new(blank());
     for round in 0..4 {
-        let order = ScriptOrder { release_quarantine: round > 0, ..sample() };
+        let order = ScriptOrder { release: released(&store).filter(|_| round > 0), ..sample() };
         let ended = run_with(&order, &mut reader, &mut store, &mut wrong);
         assert!(matches!(ended, Ok(Outcome::Quarantined { .. })), "{round}: {ended:?}");
     }

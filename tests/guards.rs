@@ -108,7 +108,7 @@ fn a_released_step_is_tried_again_however_often_it_was_torn() {
     let (outcome, reader) = issue(&order(500), now, &mut store, Faults::none());
     assert!(matches!(outcome, Ok(Outcome::Quarantined { .. })), "{outcome:?}");
     let mut released = order(500);
-    released.release_quarantine = true;
+    released.release = support::released(&store);
     assert!(is_complete(&issue(&released, reader.card().twin(), &mut store, Faults::none()).0));
 }
 
@@ -225,7 +225,7 @@ fn a_9000_to_the_master_key_is_not_believed() {
         "{outcome:?}"
     );
     let mut released = order(500);
-    released.release_quarantine = true;
+    released.release = support::released(&store);
     let (outcome, mut reader) = issue(&released, reader.card().twin(), &mut store, Faults::none());
     assert!(is_complete(&outcome), "{outcome:?}");
     assert_eq!(reader.take_log().iter().filter(|entry| is_master_key(&entry.command)).count(), 1);
@@ -333,7 +333,7 @@ fn a_rejected_master_key_that_a_person_released_is_tried_with_the_key_that_is_th
     assert!(matches!(outcome, Ok(Outcome::Quarantined { .. })), "{outcome:?}");
     assert_eq!(attempts(&reader.take_log()), 1);
     let mut right = order(500);
-    right.release_quarantine = true;
+    right.release = support::released(&store);
     let (outcome, _) = issue(&right, reader.card().twin(), &mut store, Faults::none());
     assert!(is_complete(&outcome), "{outcome:?}");
 }

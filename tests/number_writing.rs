@@ -1,10 +1,13 @@
 //! Numbers written to software SIMs of several makes, torn at every command: each ends complete, or with a person.
 
+#[path = "../examples/shared/persons.rs"]
+mod persons;
+
 use cardwright::cos::usim::{Iccid, Imsi, Msisdn, SecretCode, SimProfile, SubscriberData};
-use cardwright::issuance::Driver;
 use cardwright::issuance::remote::{IssueError, Outcome};
 use cardwright::issuance::store::MemoryStore;
 use cardwright::issuance::usim::{NumberOrder, NumberReport, write_number};
+use cardwright::issuance::{self, Driver};
 use cardwright::keys::milenage::{OperatorKey, SubscriberKeys};
 use cardwright::keys::{KeyRef, SoftwareKeys};
 use cardwright_sim::{Fault, Faults, SimReader, Usim, UsimStyle};
@@ -110,7 +113,7 @@ fn finish(make: Make, reader: &mut SimReader<Usim>, store: &mut MemoryStore, wha
                 make.assert_written(reader.card());
                 return released;
             }
-            Ok(Outcome::Quarantined { .. }) => order.release_quarantine = true,
+            Ok(Outcome::Quarantined { .. }) => order.release = Some(persons::release_all(store, 1).unwrap()),
             other => panic!("{make:?} {what}: {other:?}"),
         }
     }

@@ -87,7 +87,7 @@ pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) tear: Tear,
 
-    /// Tries steps again that wait for a person.
+    /// Tries steps again that wait for persons: two simulated ones sign for each.
     #[arg(long)]
     pub(crate) release_quarantine: bool,
 }

@@ -48,7 +48,7 @@ pub(crate) fn order(options: &Options, profile: CardProfile) -> Result<ScriptOrd
         _ => Script::fmcos_sample(&values)?,
     };
     let identity = options.number.clone().map_or(CardSource::Profile, CardSource::Given);
-    Ok(ScriptOrder { script, profile, identity, release_quarantine: options.release_quarantine })
+    Ok(ScriptOrder { script, profile, identity, release: None })
 }
 
 /// The keys of the manual, which anybody can read; a real server has an HSM here.

@@ -17,6 +17,7 @@ use rand_chacha::rand_core::Rng;
 use crate::account::Keeper;
 use crate::options::Options;
 use crate::shared::card::{Meter, Metered};
+use crate::shared::persons::release_all;
 use crate::shared::run::{chance, finish, now, random};
 use crate::{card, load, order};
 
@@ -75,7 +76,10 @@ fn issue(options: &Options, session: &mut Session<'_>) -> Result<ExitCode, Box<d
     println!("Card with answer to reset {}", hex::encode_upper(&atr));
     println!("  kind     {}", name.as_deref().unwrap_or("not in the table of card types"));
     println!("  profile  {}", profile.name);
-    let order = order::order(options, profile)?;
+    let mut order = order::order(options, profile)?;
+    if options.release_quarantine {
+        order.release = Some(release_all(&*session.store, now())?);
+    }
     println!("Script {:?}, {} steps", order.script.name, order.script.steps.len());
     let display = Display::new(order.script.steps.len(), !options.trace);
     let outcome = session.drive(|notice| display.notice(&notice), |driver| driver.run(run_script(order)))?;

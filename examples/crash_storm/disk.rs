@@ -35,6 +35,11 @@ impl Disk {
         self.last_seq
     }
 
+    /// What a person looks at.
+    pub(crate) fn journal(&self) -> &MemoryStore {
+        &self.store
+    }
+
     pub(crate) fn history(&self, entity: &Entity) -> Result<Vec<Record>, StoreError> {
         self.store.history(entity)
     }

@@ -8,6 +8,8 @@ mod journal_reader;
 mod meddler;
 mod network;
 mod options;
+#[path = "../shared/persons.rs"]
+mod persons;
 mod purse;
 mod report;
 mod sabotage;
@@ -23,6 +25,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
+use cardwright::issuance;
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 

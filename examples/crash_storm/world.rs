@@ -9,6 +9,7 @@ use std::fmt;
 use cardwright::apdu::{ProcedureError, Progress, ResponseApdu, Transport, TransportError};
 use cardwright::issuance::account::{AccountError, AccountRequest, BookingStatus};
 use cardwright::issuance::journal::{Entity, Entry};
+use cardwright::issuance::store::MemoryStore;
 use cardwright::issuance::{Answer, Ask, Conversation};
 use cardwright::keys::{KeyAnswer, KeyError, KeyService, SoftwareKeys};
 use cardwright::relay::{Body, SessionId, Terminal as RelayTerminal};
@@ -61,6 +62,7 @@ pub(crate) struct Moment<'a> {
     /// The storm is over.
     pub(crate) is_calm: bool,
     pub(crate) dice: &'a mut Dice,
+    pub(crate) journal: &'a MemoryStore,
 }
 
 /// What a server does next in a session.
@@ -364,8 +366,13 @@ impl<J: Job> World<J> {
             Line::new(SessionId(id))
         });
         let clock_ms = self.wall_clock(server);
-        let mut talk =
-            self.job.begin(&mut Moment { person, clock_ms, is_calm: self.is_calm, dice: &mut self.chance.dice });
+        let mut talk = self.job.begin(&mut Moment {
+            person,
+            clock_ms,
+            is_calm: self.is_calm,
+            dice: &mut self.chance.dice,
+            journal: self.disk.journal(),
+        });
         self.chance.trace(format_args!("session {number}: server {server} at terminal {terminal}, {person:?}"));
         let progress = talk.start();
         let meddler = Meddler::new(self.sabotage);
@@ -393,10 +400,16 @@ impl<J: Job> World<J> {
             };
             let clock_ms = self.wall_clock(self.sessions[at].server);
             let person = self.sessions[at].person;
-            match self
-                .job
-                .go_on(ended, &mut Moment { person, clock_ms, is_calm: self.is_calm, dice: &mut self.chance.dice })
-            {
+            match self.job.go_on(
+                ended,
+                &mut Moment {
+                    person,
+                    clock_ms,
+                    is_calm: self.is_calm,
+                    dice: &mut self.chance.dice,
+                    journal: self.disk.journal(),
+                },
+            ) {
                 Next::Talk(talk, fence) => {
                     let session = &mut self.sessions[at];
                     (session.talk, session.fence) = (talk, fence);

@@ -95,7 +95,7 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) override_lockout: bool,
 
-    /// Tries steps again that wait for a person.
+    /// Tries steps again that wait for persons: two simulated ones sign for each.
     #[arg(long)]
     pub(crate) release_quarantine: bool,
 }

@@ -22,6 +22,7 @@ use rand_chacha::rand_core::Rng;
 use crate::display::Display;
 use crate::options::Options;
 use crate::shared::card::Meter;
+use crate::shared::persons::release_all;
 use crate::shared::run::{self, chance, now, random};
 use crate::terminal;
 
@@ -35,9 +36,12 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
         return write_cap(path);
     }
     options.check_card()?;
-    let order = order(options)?;
+    let mut order = order(options)?;
     let mut rng = chance(options.seed)?;
     let mut store = SqliteStore::open(&options.journal)?;
+    if options.release_quarantine {
+        order.release = Some(release_all(&store, now())?);
+    }
     let meter = Arc::new(Meter::default());
     let serve = terminal::open(options, rng.next_u64(), Arc::clone(&meter))?;
 
@@ -154,7 +158,7 @@ fn order(options: &Options) -> Result<Order, Box<dyn Error>> {
         ],
         applications: vec![ApplicationOrder::new(load_file, module, keys).with_version(major, minor)],
         override_lockout: options.override_lockout,
-        release_quarantine: options.release_quarantine,
+        release: None,
     })
 }
 

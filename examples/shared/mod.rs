@@ -2,4 +2,7 @@
 
 pub(crate) mod card;
 pub(crate) mod options;
+pub(crate) mod persons;
 pub(crate) mod run;
+
+use cardwright::issuance;

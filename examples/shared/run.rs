@@ -48,8 +48,10 @@ pub(crate) fn finish<T>(outcome: Outcome<T>, show: impl FnOnce(T)) -> ExitCode {
         }
         Outcome::Interrupted(during) => interrupted(during.command, &during.kind),
         Outcome::Quarantined { step, reason } => {
-            println!("\nstep {step} waits for a person: {reason}");
-            println!("Look at card and record; --release-quarantine lets the step be tried again.");
+            println!("\nstep {step} waits for two persons: {reason}");
+            println!(
+                "Look at card and record; with --release-quarantine two simulated persons sign that it is tried again."
+            );
             ExitCode::from(QUARANTINED)
         }
         _ => ExitCode::FAILURE,

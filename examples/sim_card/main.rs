@@ -18,6 +18,7 @@ use clap::Parser;
 
 use crate::options::Options;
 use crate::shared::card::Meter;
+use crate::shared::persons::release_all;
 use crate::shared::run::{chance, finish, now, random};
 
 fn main() -> ExitCode {
@@ -35,12 +36,15 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     // Everything that can be wrong with numbers and files is found before anything is sent.
     options.check_paths()?;
     let profile = options.profile()?;
-    let order = order::order(options, profile)?;
+    let mut order = order::order(options, profile)?;
     let mut keys = order::keys(options)?;
     let mut rng = chance(options.seed)?;
     let meter = Arc::new(Meter::default());
     let mut card = card::open(options, Arc::clone(&meter))?;
     let mut store = SqliteStore::open(&options.journal)?;
+    if options.release_quarantine {
+        order.release = Some(release_all(&store, now())?);
+    }
     let mut driver = Driver {
         card: &mut card,
         keys: &mut keys,

@@ -38,7 +38,6 @@ pub(crate) fn order(options: &Options, profile: SimProfile) -> Result<NumberOrde
     let has_op = keys.as_deref().unwrap_or(TEST_KEYS).lines().any(|line| line.trim_start().starts_with("op "));
     let operator = if has_op { OperatorKey::Op(KeyRef::new("op")) } else { OperatorKey::Opc(KeyRef::new("opc")) };
     order.keys = (!options.without_keys).then(|| SubscriberKeys { k: KeyRef::new("k"), operator });
-    order.release_quarantine = options.release_quarantine;
     Ok(order)
 }
 

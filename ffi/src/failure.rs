@@ -267,7 +267,9 @@ impl From<JobError> for Failure {
     fn from(error: JobError) -> Self {
         match error {
             JobError::Store(error) => error.into(),
-            error @ JobError::AttemptsSpent { .. } => Self::new(CW_QUARANTINED, error.to_string()),
+            error @ (JobError::AttemptsSpent { .. } | JobError::Release { .. }) => {
+                Self::new(CW_QUARANTINED, error.to_string())
+            }
             // The records of a card do not follow from one another.
             error => Self::new(CW_STORE_DAMAGED, error.to_string()),
         }

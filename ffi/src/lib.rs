@@ -45,6 +45,9 @@ pub mod profile;
 pub mod purse;
 mod random;
 pub mod readers;
+pub mod release;
+#[cfg(test)]
+mod release_test;
 pub mod scp11;
 #[cfg(test)]
 mod scp11_test;

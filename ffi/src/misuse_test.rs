@@ -22,6 +22,7 @@ use crate::load_file::{cw_load_file, cw_load_file_free, cw_load_file_parse};
 use crate::open::*;
 use crate::order::{CW_APPLICATION_VERSION, CW_ORDER_OVERRIDE_LOCKOUT, cw_application_order, cw_order};
 use crate::process::*;
+use crate::release::cw_release;
 use crate::session::*;
 use crate::status::*;
 use crate::store::{cw_record, cw_transaction};
@@ -33,7 +34,7 @@ fn size<T>() -> u32 {
 }
 
 /// A struct with only its size.
-fn zero<T: crate::plain::Plain>() -> T {
+pub(crate) fn zero<T: crate::plain::Plain>() -> T {
     // SAFETY: a `Plain` may be all zero, and begins with its size.
     unsafe {
         let mut value = std::mem::zeroed::<T>();
@@ -108,7 +109,7 @@ fn test_keys() -> *mut cw_keys {
     keys
 }
 
-fn load_file() -> *mut cw_load_file {
+pub(crate) fn load_file() -> *mut cw_load_file {
     let cap = cardwright_capgen::default_payment_cap();
     let mut file = null_mut();
     // SAFETY: pointers to locals that outlive the call.
@@ -122,7 +123,17 @@ fn candidate(kind: u32, scheme: u32, name: &'static CStr) -> cw_key_candidate {
     out
 }
 
-fn new_issue(load_file: *mut cw_load_file) -> *mut cw_process {
+pub(crate) fn new_issue(load_file: *mut cw_load_file) -> *mut cw_process {
+    let (status, process) = new_issue_with(load_file, CW_ORDER_OVERRIDE_LOCKOUT, null());
+    assert_eq!(status, CW_OK);
+    process
+}
+
+pub(crate) fn new_issue_with(
+    load_file: *mut cw_load_file,
+    flags: u32,
+    release: *const cw_release,
+) -> (cw_status, *mut cw_process) {
     let now = [candidate(CW_KEY_AES, CW_SCHEME_AS_IS, c"aes"), candidate(CW_KEY_TDES, CW_SCHEME_AS_IS, c"des")];
     let then = [candidate(CW_KEY_AES, CW_SCHEME_KDF3, c"aes"), candidate(CW_KEY_TDES, CW_SCHEME_EMV, c"des")];
     let mut application: cw_application_order = zero();
@@ -131,14 +142,13 @@ fn new_issue(load_file: *mut cw_load_file) -> *mut cw_process {
     application.master_key = c"des".as_ptr();
     application.maintenance_key = c"des".as_ptr();
     let mut order: cw_order = zero();
-    (order.flags, order.security_level) = (CW_ORDER_OVERRIDE_LOCKOUT, CW_SECURITY_C_DECRYPTION);
+    (order.flags, order.security_level, order.release) = (flags, CW_SECURITY_C_DECRYPTION, release);
     (order.current_keys, order.current_key_count) = (now.as_ptr(), 2);
     (order.new_keys, order.new_key_count) = (then.as_ptr(), 2);
     (order.applications, order.application_count) = (&raw const application, 1);
     let mut process = null_mut();
     // SAFETY: pointers to locals that outlive the call.
-    assert_eq!(unsafe { cw_process_new_issue(&raw const order, &raw mut process) }, CW_OK);
-    process
+    (unsafe { cw_process_new_issue(&raw const order, &raw mut process) }, process)
 }
 
 /// No status of a call is an error of this library.
@@ -149,10 +159,10 @@ fn sound(status: cw_status, seed: u64) -> cw_status {
 }
 
 /// A program that drives processes question by question, and errs now and then.
-struct Program {
+pub(crate) struct Program {
     card: SimReader,
     keys: *mut cw_keys,
-    records: Vec<(u64, String, Vec<u8>)>,
+    pub(crate) records: Vec<(u64, String, Vec<u8>)>,
     dice: Dice,
     seed: u64,
     /// Errs at one in so many questions; 0 for never.
@@ -160,13 +170,13 @@ struct Program {
 }
 
 impl Program {
-    fn new(seed: u64, errs: usize) -> Self {
+    pub(crate) fn new(seed: u64, errs: usize) -> Self {
         let dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
         Self { card: card(seed), keys: test_keys(), records: Vec::new(), dice, seed, errs }
     }
 
     /// The status that the process ends with.
-    fn drive(&mut self, process: *mut cw_process) -> cw_status {
+    pub(crate) fn drive(&mut self, process: *mut cw_process) -> cw_status {
         for _ in 0..5000 {
             let mut question: cw_question = zero();
             // SAFETY: a live struct.
@@ -194,7 +204,7 @@ impl Program {
         panic!("seed {}: the process does not end", self.seed);
     }
 
-    unsafe fn answer(&mut self, process: *mut cw_process, question: &cw_question) -> cw_status {
+    pub(crate) unsafe fn answer(&mut self, process: *mut cw_process, question: &cw_question) -> cw_status {
         // SAFETY: pointers of the open question, and to locals that outlive the calls.
         unsafe {
             match question.kind {

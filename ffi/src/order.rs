@@ -15,11 +15,12 @@ use crate::load_file::{Loadable, cw_load_file};
 use crate::open::{self, cw_key_candidate};
 use crate::plain::{self, plain};
 use crate::profile::{self, cw_profile};
+use crate::release::{self, cw_release};
 use crate::status::CW_KEY_NOT_FOUND;
 
 /// `cw_order.flags`: try again although the card had too many failed authentications. It may lock the card for ever.
 pub const CW_ORDER_OVERRIDE_LOCKOUT: u32 = 0x01;
-/// `cw_order.flags`: try steps again that wait for a person (`CW_QUARANTINED`).
+/// `cw_order.flags`: try steps again that wait for persons (`CW_QUARANTINED`) and that `cw_order.release` decides about.
 pub const CW_ORDER_RELEASE_QUARANTINE: u32 = 0x02;
 
 /// `cw_application_order.flags`: the card's load file must have this version, major and minor.
@@ -113,6 +114,8 @@ pub struct cw_order {
     pub application_count: usize,
     /// What the cards do otherwise than the standard says; may be NULL. What it says of the challenge comes before `challenge_policy`.
     pub profile: *const cw_profile,
+    /// What persons have decided about quarantined steps, with `CW_ORDER_RELEASE_QUARANTINE`; else NULL.
+    pub release: *const cw_release,
 }
 
 plain! {
@@ -150,6 +153,16 @@ pub(crate) unsafe fn read(order: *const cw_order, issuing: bool) -> Result<Order
             "new_keys: kvn must be 0, a process replaces the set of the card under its version",
         ));
     }
+    let release = match (order.flags & CW_ORDER_RELEASE_QUARANTINE != 0, order.release.is_null()) {
+        (false, true) => None,
+        // SAFETY: passed on.
+        (true, false) => Some(unsafe { release::read(order.release)? }),
+        (true, true) => {
+            let message = "CW_ORDER_RELEASE_QUARANTINE: two persons decide that, hand in cw_order.release";
+            return Err(Failure::value(message));
+        }
+        (false, false) => return Err(Failure::value("release without CW_ORDER_RELEASE_QUARANTINE")),
+    };
     // SAFETY: passed on.
     let applications = applications.iter().map(|one| unsafe { application(one) }).collect::<Result<Vec<_>, _>>()?;
     for (i, one) in applications.iter().enumerate() {
@@ -167,7 +180,7 @@ pub(crate) unsafe fn read(order: *const cw_order, issuing: bool) -> Result<Order
         new_keys,
         applications,
         override_lockout: order.flags & CW_ORDER_OVERRIDE_LOCKOUT != 0,
-        release_quarantine: order.flags & CW_ORDER_RELEASE_QUARANTINE != 0,
+        release,
     })
 }
 

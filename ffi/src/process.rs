@@ -9,6 +9,7 @@ use cardwright_apdu::{
 };
 use cardwright_issuance::account::AccountError;
 use cardwright_issuance::journal::Entity;
+use cardwright_issuance::quarantine::Held;
 use cardwright_issuance::remote::{self, DeleteOrder, IssueError, Outcome};
 use cardwright_issuance::store::{Durable, StoreError};
 use cardwright_issuance::{Answer, Ask, CardIdentity, Conversation, Notice};
@@ -28,6 +29,7 @@ use crate::keys::{self, cw_keys};
 use crate::order::{self, cw_order};
 use crate::plain::{self, Out, plain};
 use crate::purse::{LoadEnd, cw_purse_load_report};
+use crate::release::cw_held;
 use crate::session::{Session, cw_session};
 use crate::status::*;
 use crate::store::{self, Records, TransactionInC, cw_record, cw_transaction};
@@ -208,6 +210,8 @@ struct Inner {
     limits: ExchangeLimits,
     /// How a load was left, once its process has ended.
     load: Option<LoadEnd>,
+    /// The step that waits for persons.
+    held: Option<Box<Held>>,
     /// What the last question's pointers lead to.
     shown: Option<Shown>,
     /// Whether `cw_process_next` has given the question: what was not asked is not answered.
@@ -239,6 +243,7 @@ impl Inner {
             state: State::Fresh,
             limits: ExchangeLimits::default(),
             load: None,
+            held: None,
             shown: None,
             is_asked: false,
         }
@@ -271,6 +276,15 @@ impl Inner {
             let progress = self.machine.start();
             self.take(progress);
         }
+    }
+
+    /// What the machine tells next; a step in quarantine is kept for whoever asks.
+    fn poll_notice(&mut self) -> Option<Notice> {
+        let notice = self.machine.poll_notice()?;
+        if let Notice::Held(held) = &notice {
+            self.held = Some(held.clone());
+        }
+        Some(notice)
     }
 
     /// The open question, which was given and waits for its answer.
@@ -439,7 +453,7 @@ fn run(
     inner.begin();
     let mut response = Vec::new();
     loop {
-        while let Some(notice) = inner.machine.poll_notice() {
+        while let Some(notice) = inner.poll_notice() {
             if let (Some(tell), Some(event)) = (ports.event, EventInC::new(&notice)) {
                 // SAFETY: a function of the type that the header asks for; the event lives while it runs.
                 if unsafe { tell(ports.user, event.event()) } != 0 {
@@ -529,7 +543,7 @@ fn next(inner: &mut Inner) -> Result<cw_question, Failure> {
         account: std::ptr::null(),
     };
     inner.begin();
-    while let Some(notice) = inner.machine.poll_notice() {
+    while let Some(notice) = inner.poll_notice() {
         if let Some(event) = EventInC::new(&notice) {
             question.kind = CW_ASK_NOTHING;
             question.event = show(&mut inner.shown, Shown::Event(event), |shown| match shown {
@@ -811,6 +825,25 @@ pub unsafe extern "system" fn cw_process_load_report(
             let out = unsafe { Out::new(out)? };
             let load = process.0.get().load.as_ref();
             out.write(&load.ok_or_else(|| Failure::new(CW_OUT_OF_TURN, "the process has no load to tell of"))?.in_c());
+            Ok(())
+        })
+    })
+}
+
+/// Tells which step of a process that has ended with `CW_QUARANTINED` waits for persons, and what they sign to have it tried again. A
+/// process that has not ended so ends this with `CW_OUT_OF_TURN`.
+#[unsafe(no_mangle)]
+pub unsafe extern "system" fn cw_process_held(process: *mut cw_process, out: *mut cw_held) -> cw_status {
+    boundary(|| {
+        handle::with::<Process, _>(process as usize, |process| {
+            // SAFETY: the header asks for a struct of `struct_size` writable bytes.
+            let out = unsafe { Out::new(out)? };
+            let inner = process.0.get();
+            let held = match &inner.state {
+                State::Failed(failure) if failure.status == CW_QUARANTINED => inner.held.as_deref(),
+                _ => None,
+            };
+            out.write(&held.ok_or_else(|| Failure::new(CW_OUT_OF_TURN, "no step waits for persons"))?.into());
             Ok(())
         })
     })

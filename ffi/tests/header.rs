@@ -6,7 +6,7 @@ use std::path::PathBuf;
 mod support;
 
 /// In the order in which a reader wants to meet them.
-const SOURCES: [&str; 30] = [
+const SOURCES: [&str; 31] = [
     "version",
     "status",
     "last_error",
@@ -32,6 +32,7 @@ const SOURCES: [&str; 30] = [
     "content",
     "store",
     "journal",
+    "release",
     "order",
     "event",
     "account",

@@ -17,6 +17,7 @@ use crate::event::{Event, IdempotencyClass, Proof, StepEvent};
 use crate::job::Job;
 use crate::lockout::{self, Counted, SessionOrder};
 use crate::port::{Conversation, IssuancePort, Notice};
+use crate::quarantine::Release;
 use crate::remote::{IssueError, Outcome, Stop};
 use crate::step::Intent;
 
@@ -36,8 +37,8 @@ pub struct CpsOrder {
     pub options: CpsOptions,
     /// Whether the application lets a session begin again that was torn. Otherwise a person has to look.
     pub restartable: bool,
-    /// Try a quarantined step again.
-    pub release_quarantine: bool,
+    /// Try the step again when it is in quarantine and persons have decided it.
+    pub release: Option<Release>,
 }
 
 /// What a run brought about.
@@ -90,14 +91,7 @@ async fn run(port: &mut IssuancePort, order: CpsOrder) -> Result<CpsReport, Stop
 
 /// Settles what an earlier run left: a person has released it, or the session may begin again.
 async fn settle_before(port: &mut IssuancePort, order: &CpsOrder, job: &mut Job) -> Result<(), Stop> {
-    if let Some((step, reason)) = job.state().quarantined() {
-        let (step, reason) = (step.to_owned(), reason.to_owned());
-        if !order.release_quarantine {
-            return Err(Stop::Quarantined { step, reason });
-        }
-        let attempt = job.step(CPS).attempts;
-        let _durable = job.record(port, &[Event::Step { step, attempt, event: StepEvent::Released }]).await?;
-    }
+    Stop::unless_released(port, job, order.release.as_ref()).await?;
     let step = job.step(CPS);
     if !step.is_in_doubt() {
         return Ok(());

@@ -5,11 +5,13 @@ use std::convert::Infallible;
 
 use thiserror::Error;
 
-use crate::event::{Event, EventError, Proof, StepEvent};
+use crate::event::{Event, EventError, IdempotencyClass, Proof, StepEvent};
 use crate::journal::{Entity, Record};
 use crate::ledger::Ledger;
 use crate::machine::{Change, Kept, Machine, MachineError};
 use crate::port::{IssuancePort, Notice};
+use crate::primitive::approval::{Approval, ApprovalError, ApprovalEvent};
+use crate::quarantine::{Held, ReleaseError};
 use crate::remote::steps::DELETE;
 use crate::step::{Intent, MAX_ATTEMPTS, Step, StepError, StepState};
 use crate::store::{Durable, StoreError};
@@ -31,6 +33,10 @@ pub struct JobState {
     pub uses: u64,
     /// Whether reader or card fail at the longest commands.
     pub short_commands: bool,
+    /// Attempts of class `X`, of whatever step, since one succeeded or a person released a step: each may have cost a try.
+    pub tries_risked: u32,
+    /// How often a step was quarantined.
+    pub quarantines: u32,
 }
 
 impl JobState {
@@ -42,6 +48,15 @@ impl JobState {
         match event {
             Event::Step { step, event, .. } => {
                 let next = self.steps.get(step).cloned().unwrap_or_default().apply(event)?;
+                match event {
+                    StepEvent::Begun { class: IdempotencyClass::Counter, .. } => {
+                        self.tries_risked = self.tries_risked.saturating_add(1);
+                    }
+                    StepEvent::Succeeded { .. } if next.is_authentication() => self.tries_risked = 0,
+                    StepEvent::Released => self.tries_risked = 0,
+                    StepEvent::Quarantined { .. } => self.quarantines = self.quarantines.saturating_add(1),
+                    _ => {}
+                }
                 self.steps.insert(step.clone(), next);
                 self.deleted = false;
             }
@@ -56,7 +71,8 @@ impl JobState {
             Event::ShortCommands => self.short_commands = true,
             Event::Gone => {
                 let deleted = self.step(DELETE).is_done();
-                self = Self { ledger: self.ledger, short_commands: self.short_commands, deleted, ..Self::default() };
+                let Self { ledger, short_commands, quarantines, .. } = self;
+                self = Self { ledger, short_commands, quarantines, deleted, ..Self::default() };
             }
         }
         Ok(self)
@@ -94,7 +110,8 @@ impl Machine for JobState {
     }
 
     fn is_open(&self) -> bool {
-        self.steps.values().any(Step::is_in_doubt) || self.ledger != Ledger::default()
+        let is_open = |step: &Step| step.is_in_doubt() || matches!(step.state, StepState::Quarantined { .. });
+        self.steps.values().any(is_open) || self.ledger != Ledger::default()
     }
 }
 
@@ -138,6 +155,19 @@ pub enum JobError {
         /// How often.
         attempts: u32,
     },
+    /// What was handed in to release the step is not the decision that it takes.
+    #[error("{entity}, step {step} stays in quarantine: {reason}")]
+    Release {
+        /// Whose step.
+        entity: Entity,
+        /// Which step.
+        step: String,
+        /// Why.
+        reason: ReleaseError,
+    },
+    /// The approval to release a step, in the journal.
+    #[error(transparent)]
+    Approval(Box<MachineError<ApprovalError>>),
     /// What was read or asked for is no history, or no change, of this job.
     #[error(transparent)]
     Machine(MachineError<JobRefusal>),
@@ -152,6 +182,16 @@ impl From<MachineError<JobRefusal>> for JobError {
                 Self::Step { entity, step, reason }
             }
             other => Self::Machine(other),
+        }
+    }
+}
+
+impl From<MachineError<ApprovalError>> for JobError {
+    fn from(error: MachineError<ApprovalError>) -> Self {
+        match error {
+            MachineError::Store(error) => Self::Store(error),
+            MachineError::Event(error) => Self::Event(error),
+            other => Self::Approval(Box::new(other)),
         }
     }
 }
@@ -197,6 +237,37 @@ impl Job {
     #[must_use]
     pub fn step(&self, name: &str) -> Step {
         self.state().step(name)
+    }
+
+    /// The first quarantined step, as the persons see it who decide about it.
+    #[must_use]
+    pub fn held(&self) -> Option<Held> {
+        let (step, reason) = self.state().quarantined()?;
+        let is_done = |(name, step): (&String, &Step)| step.is_done().then(|| name.clone());
+        Some(Held {
+            job: self.kept.entity().clone(),
+            step: step.into(),
+            number: self.state().quarantines,
+            reason: reason.into(),
+            attempts: self.step(step).attempts,
+            proved: self.state().steps.iter().filter_map(is_done).collect(),
+        })
+    }
+
+    /// Records that a step was released and the approval that this uses up, in one transaction.
+    pub(crate) async fn release(
+        &mut self,
+        port: &mut IssuancePort,
+        step: &str,
+        approval: &mut Kept<Approval>,
+        events: &[ApprovalEvent],
+    ) -> Result<(), JobError> {
+        let released = Event::Step { step: step.into(), attempt: self.step(step).attempts, event: StepEvent::Released };
+        let change = Change::new().apply(&mut self.kept, &[released])?;
+        let change = change.apply(approval, events)?;
+        let _changed = change.commit_through(port).await?;
+        port.tell(Notice::Step { step: step.into(), outcome: words(&StepEvent::Released) });
+        Ok(())
     }
 
     /// Records events. They count once they are durable.
@@ -305,6 +376,9 @@ impl Job {
             if let Event::Step { step, event, .. } = event {
                 port.tell(Notice::Step { step, outcome: words(&event) });
             }
+        }
+        if let Some(held) = self.held() {
+            port.tell(Notice::Held(Box::new(held)));
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use cardwright_keys::{KeyAnswer, KeyError, KeyPort, KeyRequest};
 
 use crate::account::{AccountError, AccountRequest, BookingStatus};
 use crate::journal::{Entity, Record};
+use crate::quarantine::Held;
 use crate::remote::{ApplicationRow, CardFacts};
 use crate::store::{Durable, StoreError, Transaction};
 
@@ -78,6 +79,8 @@ pub enum Notice {
         /// What came of it, in words.
         outcome: &'static str,
     },
+    /// A step is in quarantine: what persons have to decide about.
+    Held(Box<Held>),
 }
 
 /// A machine's way to the outside.

@@ -23,6 +23,11 @@ use crate::machine::Machine;
 use crate::primitive::approval::{Grant, matter};
 use crate::step::Step;
 
+mod release;
+
+pub(crate) use release::release;
+pub use release::{Held, Release, ReleaseError, SignedProposal, held};
+
 /// How many persons have to decide what no card can tell.
 pub const MIN_PERSONS: usize = 2;
 

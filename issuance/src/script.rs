@@ -21,6 +21,7 @@ use cardwright_cos::profile::CardProfile;
 use cardwright_cos::script::Script;
 
 use crate::port::Conversation;
+use crate::quarantine::Release;
 use crate::remote::Outcome;
 
 pub use predicate::{Evidence, KeyEvidence, Missing, ReadBack, is_complete};
@@ -47,8 +48,8 @@ pub struct ScriptOrder {
     pub profile: CardProfile,
     /// Where the card's identity comes from.
     pub identity: CardSource,
-    /// Tries steps again that wait for a person.
-    pub release_quarantine: bool,
+    /// Tries quarantined steps again that persons have decided about.
+    pub release: Option<Release>,
 }
 
 /// Where a native card's identity comes from.

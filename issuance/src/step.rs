@@ -110,7 +110,7 @@ impl Step {
         matches!(self.state, StepState::Succeeded(_))
     }
 
-    fn is_authentication(&self) -> bool {
+    pub(crate) fn is_authentication(&self) -> bool {
         self.intent.as_ref().is_some_and(|intent| intent.class == IdempotencyClass::Counter)
     }
 

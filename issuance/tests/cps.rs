@@ -1,16 +1,19 @@
 //! EMV CPS as a durable step, against a card whose session was computed with another program, torn at every command.
 
+#[path = "../../examples/shared/persons.rs"]
+mod persons;
+
 use std::collections::HashMap;
 
 use cardwright_apdu::{Transport, TransportError, TransportErrorKind};
 use cardwright_gp::SecurityLevel;
 use cardwright_gp::cps::{CpsData, CpsOptions, Dgi};
 use cardwright_gp::procedure::{KeyCandidate, KeyScheme, OpenOptions};
-use cardwright_issuance::Driver;
 use cardwright_issuance::cps::{CpsOrder, CpsReport, personalize};
 use cardwright_issuance::lockout::{Insertion, SessionOrder};
 use cardwright_issuance::remote::{IssueError, Outcome};
 use cardwright_issuance::store::{Journal, MemoryStore};
+use cardwright_issuance::{self as issuance, Driver};
 use cardwright_keys::{KeyKind, KeyRef, SoftwareKeys};
 
 /// KMC 404142..4F, KEYDATA 00010203040506070809, sequence counter 0001, host challenge 40A62C37FA6304F8; i = 05, C-MAC.
@@ -110,7 +113,7 @@ fn order() -> CpsOrder {
         .unwrap();
     let application = (&APPLICATION[..]).try_into().unwrap();
     let options = CpsOptions::default();
-    CpsOrder { application, session, data, options, restartable: true, release_quarantine: false }
+    CpsOrder { application, session, data, options, restartable: true, release: None }
 }
 
 fn run(card: &mut Card, store: &mut MemoryStore, order: &CpsOrder) -> Result<Outcome<CpsReport>, IssueError> {
@@ -189,7 +192,7 @@ fn where_a_session_cannot_begin_again_a_person_decides() {
         let quarantined = run(&mut card, &mut store, &order);
         assert!(matches!(quarantined, Ok(Outcome::Quarantined { .. })), "{quarantined:?}");
     }
-    order.release_quarantine = true;
+    order.release = Some(persons::release_all(&store, 1).unwrap());
     complete(run(&mut card, &mut store, &order));
 }
 

@@ -104,8 +104,8 @@ fn what_is_there_already_is_never_taken_for_this_jobs_without_a_doubt() {
     let issued = || SimReader::new(CpuCard::builder().atr(&atr(2)).sample().unwrap());
     // Found at the first attempt, and again after a person let it go on.
     let (mut store, mut reader) = (MemoryStore::new(), issued());
-    let release = ScriptOrder { release_quarantine: true, ..sample() };
-    for order in [sample(), release] {
+    for round in 0..2 {
+        let order = ScriptOrder { release: released(&store).filter(|_| round > 0), ..sample() };
         let ended = run(&order, &mut reader, &mut store);
         assert!(stopped_at(&ended, "MF key file", "not by this job"), "{ended:?}");
     }

@@ -48,8 +48,8 @@ fn what_an_attempt_that_was_not_sent_finds_is_not_by_this_job() {
     let before = contents(issued.card());
     let first = run(&sample(), &mut Unplugged { reader: &mut issued, at: 1 }, &mut store);
     assert!(matches!(first, Ok(Outcome::Interrupted(_))), "{first:?}");
-    let release = ScriptOrder { release_quarantine: true, ..sample() };
-    for order in [sample(), release] {
+    for round in 0..2 {
+        let order = ScriptOrder { release: released(&store).filter(|_| round > 0), ..sample() };
         let ended = run(&order, &mut issued, &mut store);
         assert!(is_foreign(&ended), "{ended:?}");
     }
@@ -168,7 +168,7 @@ fn a_key_whose_answers_are_lost_is_not_tried_to_the_last() {
     for round in 0..5 {
         // The challenge, and the answer to it.
         reader.plan(reader.commands() + 2, Fault::CutAfter);
-        let order = ScriptOrder { release_quarantine: round > 2, ..script_of(KEYS) };
+        let order = ScriptOrder { release: released(&store).filter(|_| round > 2), ..script_of(KEYS) };
         let ended = run_with(&order, &mut reader, &mut store, &mut wrong);
         assert_eq!(matches!(ended, Ok(Outcome::Quarantined { .. })), round >= 2, "{round}: {ended:?}");
         reader.reinsert();

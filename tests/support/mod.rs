@@ -2,6 +2,9 @@
 
 #![allow(dead_code, missing_docs, unreachable_pub, reason = "each test takes what it needs")]
 
+#[path = "../../examples/shared/persons.rs"]
+mod persons;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
@@ -11,12 +14,18 @@ use cardwright::apdu::{Aid, CommandApduRef, Transport};
 use cardwright::gp::load_file::CapFile;
 use cardwright::gp::procedure::{KeyCandidate, KeyScheme};
 use cardwright::gp::{CardProfile, ChallengePolicy, DescriptorPolicy, SecurityLevel};
+use cardwright::issuance::quarantine::Release;
 use cardwright::issuance::remote::{self, ApplicationKeys, ApplicationOrder, IssueError, Order, Outcome, Report};
 use cardwright::issuance::store::{MemoryStore, Store};
-use cardwright::issuance::{Conversation, Driver};
+use cardwright::issuance::{self, Conversation, Driver};
 use cardwright::keys::{KeyKind, KeyRef, KeyService, SoftwareKeys};
 use cardwright_capgen::CapBuilder;
 use cardwright_sim::{AesKeyLength, Fault, Faults, JavaCard, LogEntry, SecureChannelProtocol, SimReader};
+
+/// Two persons decide that whatever is in quarantine is tried again.
+pub fn released(store: &MemoryStore) -> Option<Release> {
+    Some(persons::release_all(store, 1_700_000_000_000).unwrap())
+}
 
 /// Runs an example, after building it, which `cargo test` does only when it runs all targets.
 pub fn example(name: &str) -> Command {
@@ -104,7 +113,7 @@ pub fn order(cap_size: usize) -> Order {
                 .with_version(1, 0),
         ],
         override_lockout: false,
-        release_quarantine: false,
+        release: None,
     }
 }
 

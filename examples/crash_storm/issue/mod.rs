@@ -12,6 +12,7 @@ use cardwright::keys::SoftwareKeys;
 use self::card::Card;
 use self::numbers::{Refusal, Shelf, Ticket};
 use crate::chance::Chance;
+use crate::persons::release_all;
 use crate::report::{self, WorldReport};
 use crate::sabotage::Sabotage;
 use crate::world::{Job, Moment, Next, Person, Talk, Verdict, World};
@@ -85,7 +86,8 @@ impl Issuing {
         let mut order = Order { level, ..self.order.clone() };
         order.card = Some(ticket.card.clone());
         order.override_lockout = at.person.overrides;
-        order.release_quarantine = at.person.releases;
+        // While the disk is down nobody can look at what is to be decided.
+        order.release = at.person.releases.then(|| release_all(at.journal, at.clock_ms).ok()).flatten();
         for application in &mut order.applications {
             application.parameters = ticket.number.serial().to_vec();
         }

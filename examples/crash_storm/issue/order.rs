@@ -63,7 +63,7 @@ pub(crate) fn order() -> Order {
         ],
         applications: vec![ApplicationOrder::new(load_file, instance(), keys)],
         override_lockout: false,
-        release_quarantine: false,
+        release: None,
         profile: CardProfile::standard(),
     }
 }

@@ -176,6 +176,17 @@ namespace Cardwright
             }
         }
 
+        /// <summary>Tells which step waits for persons, of a process that has ended with <see cref="Status.Quarantined"/>.</summary>
+        public HeldStep Held()
+        {
+            using (NativeScope scope = new NativeScope())
+            {
+                IntPtr room = scope.Room<cw_held>();
+                Callback.Check(Native.cw_process_held(handle, room));
+                return new HeldStep(NativeMemory.Read<cw_held>(room));
+            }
+        }
+
         /// <summary>Ends the process.</summary>
         public void Dispose()
         {

@@ -208,6 +208,12 @@ namespace Cardwright
         internal static extern int cw_process_report(ProcessHandle process, IntPtr @out);
 
         [DllImport(Library, CallingConvention = Convention)]
+        internal static extern int cw_process_held(ProcessHandle process, IntPtr @out);
+
+        [DllImport(Library, CallingConvention = Convention)]
+        internal static extern int cw_release_signed_bytes(IntPtr release, UIntPtr index, byte[] @out, UIntPtr capacity, out UIntPtr out_len);
+
+        [DllImport(Library, CallingConvention = Convention)]
         internal static extern int cw_process_row(ProcessHandle process, uint before, UIntPtr index, IntPtr @out);
 
         [DllImport(Library, CallingConvention = Convention)]

@@ -30,8 +30,9 @@ namespace Cardwright
         /// <summary>Try again although the card had too many failed authentications. It may lock the card for ever.</summary>
         public bool OverrideLockout { get; set; }
 
-        /// <summary>Try steps again that wait for a person (<see cref="Status.Quarantined"/>).</summary>
-        public bool ReleaseQuarantine { get; set; }
+        /// <summary>What persons have decided about steps that wait for them (<see cref="Status.Quarantined"/>); null for
+        /// nothing.</summary>
+        public Release Release { get; set; }
 
         internal IntPtr ToNative(NativeScope scope)
         {
@@ -40,7 +41,7 @@ namespace Cardwright
             cw_application_order[] applications = Applications.Select(one => one.ToNative(scope)).ToArray();
             return scope.In(new cw_order
             {
-                flags = (OverrideLockout ? CW_ORDER_OVERRIDE_LOCKOUT : 0) | (ReleaseQuarantine ? CW_ORDER_RELEASE_QUARANTINE : 0),
+                flags = (OverrideLockout ? CW_ORDER_OVERRIDE_LOCKOUT : 0) | (Release == null ? 0 : CW_ORDER_RELEASE_QUARANTINE),
                 security_level = (uint)Level,
                 challenge_policy = (uint)Challenge,
                 domain = Aid.ToNative(Domain),
@@ -50,6 +51,7 @@ namespace Cardwright
                 new_key_count = NativeMemory.LengthOf(next),
                 applications = scope.In(applications),
                 application_count = NativeMemory.LengthOf(applications),
+                release = Release == null ? IntPtr.Zero : Release.ToNative(scope),
             });
         }
     }

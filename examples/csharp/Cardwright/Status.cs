@@ -132,8 +132,8 @@ namespace Cardwright
         /// and run again with the same journal and order: the card is asked then.</summary>
         Interrupted = 501,
 
-        /// <summary>A step needs a person: the message says which one and why. Run again with <see
-        /// cref="Order.ReleaseQuarantine"/> when it may go on.</summary>
+        /// <summary>A step waits for persons: <see cref="IssuingProcess.Held"/> says which one and why. Run again with <see
+        /// cref="Order.Release"/> when they have decided that it may go on.</summary>
         Quarantined = 502,
 
         /// <summary>Too many failed authentications of this card: nothing was tried. Another attempt may lock it for

@@ -509,6 +509,60 @@ namespace Cardwright
         public IntPtr applications;
         public UIntPtr application_count;
         public IntPtr profile;
+        public IntPtr release;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct cw_held : IGrows
+    {
+        public uint struct_size;
+        public uint number;
+        public uint attempts;
+        public uint reserved;
+        [MarshalAs(UnmanagedType.ByValArray, SizeConst = 32)]
+        public byte[] what;
+        [MarshalAs(UnmanagedType.ByValArray, SizeConst = 204)]
+        public byte[] job;
+        [MarshalAs(UnmanagedType.ByValArray, SizeConst = 104)]
+        public byte[] step;
+        [MarshalAs(UnmanagedType.ByValArray, SizeConst = 304)]
+        public byte[] reason;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct cw_signature : IGrows
+    {
+        public uint struct_size;
+        [MarshalAs(UnmanagedType.ByValArray, SizeConst = 32)]
+        public byte[] approver;
+        [MarshalAs(UnmanagedType.ByValArray, SizeConst = 64)]
+        public byte[] signature;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct cw_approval : IGrows
+    {
+        public uint struct_size;
+        public uint reserved;
+        public ulong until_ms;
+        [MarshalAs(UnmanagedType.ByValArray, SizeConst = 16)]
+        public byte[] id;
+        [MarshalAs(UnmanagedType.ByValArray, SizeConst = 32)]
+        public byte[] what;
+        public IntPtr purpose;
+        public IntPtr signatures;
+        public UIntPtr signature_count;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct cw_release : IGrows
+    {
+        public uint struct_size;
+        public uint required;
+        public IntPtr approvers;
+        public UIntPtr approver_count;
+        public IntPtr approvals;
+        public UIntPtr approval_count;
     }
 
     [StructLayout(LayoutKind.Sequential)]

@@ -136,7 +136,7 @@ fn from_rust(scp: u32) -> String {
         ],
         applications: vec![application.with_version(version.major, version.minor)],
         override_lockout: false,
-        release_quarantine: false,
+        release: None,
     };
     let mut counter = 0_u8;
     let outcome = Driver {

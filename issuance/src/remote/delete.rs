@@ -49,6 +49,9 @@ async fn run(port: &mut IssuancePort, order: &DeleteOrder) -> Result<Report, Sto
     let aid = order.aid;
     let mut domain = Domain::meet_for(port, &order.access).await?;
     let mut job = Job::read(port, domain.facts.identity.application_entity(&aid)?).await?;
+    if job.state().quarantined().is_some_and(|(step, _)| step == steps::DELETE) {
+        Stop::unless_released(port, &mut job, order.access.release.as_ref()).await?;
+    }
     let mut session = domain.open(port, &order.access).await?;
     let registry = domain.list(port, &mut session).await?;
     let before = ApplicationRow::all(port, &domain.facts.identity, &registry).await?;

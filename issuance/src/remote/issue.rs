@@ -34,11 +34,11 @@ pub fn issue(order: Order) -> Conversation<Result<Outcome<Report>, IssueError>> 
 
 async fn run(port: &mut IssuancePort, order: &Order) -> Result<Report, Stop> {
     let mut domain = Domain::meet_for(port, order).await?;
-    release_or_stop(port, &mut domain.job, order).await?;
+    Stop::unless_released(port, &mut domain.job, order.release.as_ref()).await?;
     let mut jobs = Vec::with_capacity(order.applications.len());
     for application in &order.applications {
         let mut job = Job::read(port, domain.facts.identity.application_entity(&application.instance)?).await?;
-        release_or_stop(port, &mut job, order).await?;
+        Stop::unless_released(port, &mut job, order.release.as_ref()).await?;
         refuse_open_deletion(&job, application.instance)?;
         let load_file = application.load_file.aid();
         let identity = &domain.facts.identity;
@@ -111,19 +111,6 @@ fn report(
 ) -> Report {
     let (protocol, kvn) = (session.opened.protocol.name(), session.opened.kvn);
     Report { card: domain.facts.clone(), before, after, protocol, kvn, changed }
-}
-
-/// A quarantined step stops the run, unless a person let it go on.
-async fn release_or_stop(port: &mut IssuancePort, job: &mut Job, order: &Order) -> Result<(), Stop> {
-    while let Some((step, reason)) = job.state().quarantined() {
-        let (step, reason) = (step.to_owned(), reason.to_owned());
-        if !order.release_quarantine {
-            return Err(Stop::Quarantined { step, reason });
-        }
-        let attempt = job.step(&step).attempts;
-        let _durable = job.record(port, &[Event::Step { step, attempt, event: StepEvent::Released }]).await?;
-    }
-    Ok(())
 }
 
 /// What somebody wanted off the card is not put on it again by the way.

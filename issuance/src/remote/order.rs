@@ -5,6 +5,7 @@ use cardwright_gp::{CardProfile, ChallengePolicy, LoadFile, SecurityLevel};
 use cardwright_keys::KeyRef;
 
 use crate::CardIdentity;
+use crate::quarantine::Release;
 
 /// What a card is to become.
 #[derive(Clone, Debug)]
@@ -28,8 +29,8 @@ pub struct Order {
     pub applications: Vec<ApplicationOrder>,
     /// Try again although the card had too many failed authentications.
     pub override_lockout: bool,
-    /// Try quarantined steps again.
-    pub release_quarantine: bool,
+    /// Try quarantined steps again that persons have decided about.
+    pub release: Option<Release>,
 }
 
 /// One application for the card.

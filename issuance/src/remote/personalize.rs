@@ -17,7 +17,8 @@ use crate::step::{Intent, StepState};
 
 /// With fewer tries left nothing is tried: the next failure would be the last.
 const MIN_TRIES: u8 = 2;
-/// Attempts of unknown outcome in a row that are risked on a card that does not tell its retry counter.
+/// Attempts since the last success, with whatever key and whether they were answered or not, that are risked on a card that does
+/// not tell its retry counter. Three tries are usual: one is left then.
 const MAX_BLIND_ATTEMPTS: u32 = 2;
 
 /// Selects the application and reads what it says of itself.
@@ -125,8 +126,8 @@ async fn is_new_key_likelier(port: &mut IssuancePort, order: &ApplicationOrder, 
     if update.attempts == 0 || !is_same_key {
         return Ok(false);
     }
-    // After a person's release the attempts are counted anew, and nothing is known of the last one.
-    if with_new.is_in_doubt() && with_new.attempts > 0 {
+    // After a release the attempts are counted anew, and nothing is known of the last one: the counter decides, where it is told.
+    if with_new.is_in_doubt() && (with_new.attempts > 0 || !order.tells_tries) {
         return Ok(true);
     }
     // In doubt, it is judged in the same way when its turn comes, and costs no try.
@@ -187,8 +188,8 @@ async fn authenticate(
         Some(left) if left < MIN_TRIES => {
             return Err(quarantine(port, job, step, "the retry counter of the master key is nearly used up").await?);
         }
-        None if before.is_in_doubt() && before.attempts >= MAX_BLIND_ATTEMPTS => {
-            let reason = "attempts of unknown outcome on a card that does not tell its retry counter";
+        None if job.state().tries_risked >= MAX_BLIND_ATTEMPTS => {
+            let reason = "attempts without success on a card that does not tell its retry counter: one try may be left";
             return Err(quarantine(port, job, step, reason).await?);
         }
         _ => {}

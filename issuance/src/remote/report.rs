@@ -12,6 +12,7 @@ use crate::job::{Job, JobError};
 use crate::journal::EntityError;
 use crate::lockout::Counted;
 use crate::port::IssuancePort;
+use crate::quarantine::{self, Held, Release};
 use crate::store::StoreError;
 
 /// What a card is.
@@ -396,6 +397,18 @@ pub(crate) enum Stop {
 }
 
 impl Stop {
+    /// A quarantined step stops the run, unless persons let it go on.
+    pub(crate) async fn unless_released(
+        port: &mut IssuancePort,
+        job: &mut Job,
+        release: Option<&Release>,
+    ) -> Result<(), Self> {
+        match quarantine::release(port, job, release).await? {
+            Some(Held { step, reason, .. }) => Err(Self::Quarantined { step, reason }),
+            None => Ok(()),
+        }
+    }
+
     pub(crate) fn into_outcome<T>(self) -> Result<Outcome<T>, IssueError> {
         match self {
             Self::Error(error) => Err(error),

@@ -15,6 +15,7 @@ use crate::event::{Event, IdempotencyClass, Proof, StepEvent};
 use crate::job::{Job, Permit};
 use crate::journal::Entity;
 use crate::port::{IssuancePort, Notice};
+use crate::quarantine::{self, Held};
 use crate::step::{Intent, StepState};
 
 /// Tries that a key or PIN has at least before its last one, where the script does not say it.
@@ -33,9 +34,8 @@ pub(super) struct Run<'o> {
 
 pub(super) async fn run(port: &mut IssuancePort, order: &ScriptOrder) -> Result<ScriptReport, Stop> {
     let mut run = Run::meet(port, order).await?;
-    run.release(port).await?;
-    if let Some((step, reason)) = run.job.state().quarantined() {
-        return Err(Stop::Quarantined { step: step.into(), reason: reason.into() });
+    if let Some(Held { step, reason, .. }) = quarantine::release(port, &mut run.job, order.release.as_ref()).await? {
+        return Err(Stop::Quarantined { step, reason });
     }
     run.check_script()?;
     if run.job.step(steps::RESTART).is_in_doubt() {
@@ -71,17 +71,6 @@ impl<'o> Run<'o> {
             return Err(ScriptRunError::WrongCard { expected }.into());
         }
         Ok(Self { order, session: CpuSession::new(profile), job, entity, card, atr, changed: false })
-    }
-
-    async fn release(&mut self, port: &mut IssuancePort) -> Result<(), Stop> {
-        if !self.order.release_quarantine {
-            return Ok(());
-        }
-        while let Some((step, _)) = self.job.state().quarantined() {
-            let step = step.to_owned();
-            self.job.resolve(port, &step, StepEvent::Released).await?;
-        }
-        Ok(())
     }
 
     /// A step that is on record is the same step now, in the same place; none was taken out and none put in before it.

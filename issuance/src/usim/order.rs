@@ -1,6 +1,8 @@
 use cardwright_cos::usim::{Iccid, SecretCode, SimProfile, SubscriberData};
 use cardwright_keys::milenage::SubscriberKeys;
 
+use crate::quarantine::Release;
+
 /// What a blank card is to become.
 #[derive(Clone, Debug)]
 pub struct NumberOrder {
@@ -16,15 +18,15 @@ pub struct NumberOrder {
     pub puk: Option<SecretCode>,
     /// The subscriber's keys.
     pub keys: Option<SubscriberKeys>,
-    /// Try quarantined steps again.
-    pub release_quarantine: bool,
+    /// Try quarantined steps again that persons have decided about.
+    pub release: Option<Release>,
 }
 
 impl NumberOrder {
     /// An order without secrets.
     #[must_use]
     pub fn new(profile: SimProfile, data: SubscriberData) -> Self {
-        Self { profile, data, adm: None, pin: None, puk: None, keys: None, release_quarantine: false }
+        Self { profile, data, adm: None, pin: None, puk: None, keys: None, release: None }
     }
 }
 

@@ -125,23 +125,10 @@ async fn meet<'a>(port: &mut IssuancePort, order: &'a NumberOrder, writes: Vec<F
         }
     }
     for job in [Some(&mut job), before.as_mut()].into_iter().flatten() {
-        release_or_stop(port, job, order.release_quarantine).await?;
+        Stop::unless_released(port, job, order.release.as_ref()).await?;
     }
     let report = NumberReport { iccid, atr, written: Vec::new(), absent: Vec::new(), proved: false };
     Ok(Run { order, files, writes, job, before, report })
-}
-
-/// A quarantined step stops the run, unless a person let it go on.
-async fn release_or_stop(port: &mut IssuancePort, job: &mut Job, release: bool) -> Result<(), Stop> {
-    while let Some((step, reason)) = job.state().quarantined() {
-        let (step, reason) = (step.to_owned(), reason.to_owned());
-        if !release {
-            return Err(Stop::Quarantined { step, reason });
-        }
-        let attempt = job.step(&step).attempts;
-        let _durable = job.record(port, &[Event::Step { step, attempt, event: StepEvent::Released }]).await?;
-    }
-    Ok(())
 }
 
 async fn start(port: &mut IssuancePort, order: &NumberOrder, files: &mut FileSystem) -> Result<Vec<u8>, Stop> {

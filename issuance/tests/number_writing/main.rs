@@ -2,6 +2,8 @@
 
 mod card;
 mod guards;
+#[path = "../../../examples/shared/persons.rs"]
+mod persons;
 
 use cardwright_cos::usim::{
     Iccid, Imsi, Msisdn, Part, Plmn, SecretCode, SecretWrite, SimError, SimProfile, SubscriberData, Target,
@@ -9,7 +11,7 @@ use cardwright_cos::usim::{
 use cardwright_issuance::remote::{IssueError, Outcome};
 use cardwright_issuance::store::{Fault as StoreFault, Journal, MemoryFaults, MemoryStore};
 use cardwright_issuance::usim::{NumberOrder, NumberReport, write_number};
-use cardwright_issuance::{Driver, DriverError};
+use cardwright_issuance::{self as issuance, Driver, DriverError};
 use cardwright_keys::milenage::{OperatorKey, SubscriberKeys};
 use cardwright_keys::{KeyRef, SoftwareKeys};
 
@@ -196,14 +198,15 @@ fn a_wrong_adm_key_is_tried_once_and_never_with_the_last_try() {
             let (step, _) = quarantined(run(&mut card, &mut store, &wrong));
             assert_eq!((&step[..], card.tries), ("adm", 2));
         }
-        wrong.release_quarantine = true;
+        wrong.release = Some(persons::release_all(&store, 1).unwrap());
         let _ = quarantined(run(&mut card, &mut store, &wrong));
         assert_eq!(card.tries, 1);
         if tells_tries {
+            wrong.release = Some(persons::release_all(&store, 1).unwrap());
             let (_, reason) = quarantined(run(&mut card, &mut store, &wrong));
             assert!(reason.contains("nearly used up") && card.tries == 1, "{reason}");
         }
-        wrong.release_quarantine = false;
+        wrong.release = None;
         assert_eq!(card.files[&IMSI], [0xFF; 9]);
     }
 }
@@ -226,7 +229,7 @@ fn where_the_card_does_not_tell_its_tries_an_attempt_that_was_lost_needs_a_perso
     let (_, reason) = quarantined(run(&mut card, &mut store, &order));
     assert!(reason.contains("one attempt"), "{reason}");
     assert!(!card.commands.iter().any(|header| header[1] == 0x20));
-    order.release_quarantine = true;
+    order.release = Some(persons::release_all(&store, 1).unwrap());
     complete(run(&mut card, &mut store, &order));
     assert_written(&card);
 }

@@ -41,6 +41,11 @@ fn signed(proposal: &Proposal, index: usize, verdict: Verdict, at_ms: u64) -> Ap
     ApprovalEvent::Signed { at_ms, approver: approver(index), verdict, signature }
 }
 
+/// What this person says of a proposal, with the signature.
+pub(crate) fn signature(index: usize, proposal: &Proposal, verdict: Verdict) -> (Approver, [u8; 64]) {
+    (approver(index), signer(index).sign(&proposal.signed_bytes(verdict)).to_bytes())
+}
+
 fn fold(events: &[ApprovalEvent]) -> Result<Approval, ApprovalError> {
     events.iter().try_fold(Approval::default(), |approval, event| Ok(approval.apply(event)?.0))
 }
