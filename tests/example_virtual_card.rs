@@ -64,6 +64,33 @@ fn a_new_java_card_speaks_what_the_options_say() {
     }
 }
 
+/// Generator of P-256 as a CA's key, 1 as the card's.
+#[test]
+fn a_new_java_card_speaks_scp11_where_it_has_keys() {
+    const G: &str = "046B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C2964FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5";
+    let one = "00".repeat(31) + "01";
+    let folder = tempfile::tempdir().unwrap();
+    for (key, ca, said) in [
+        (&one[..], "", "65 bytes are wanted"),
+        (&one[2..], G, "32 bytes are wanted"),
+        (&one, &G.replace("51F5", "51F6"), "no private key of P-256"),
+    ] {
+        let options = ["--wait", "0", "--scp11-key", key, "--scp11-ca", ca];
+        let output = support::example("virtual_card").current_dir(&folder).args(options).output().unwrap();
+        let words = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && words.contains(said), "{words}");
+    }
+    let mut reader = VirtualReader::bind(0).unwrap();
+    let port = reader.local_addr().unwrap().port();
+    let _running = start(folder.path(), port, &["--scp11-key", &one, "--scp11-ca", G]);
+    reader.wait_for_card(LONG).unwrap();
+    // INTERNAL AUTHENTICATE of SCP11b with the generator as the host's ephemeral key.
+    let data = format!("A60D9002110095013C8001888101105F4941{G}");
+    let mutual = CommandApdu::new(0x80, 0x88, 0x03, 0x13).with_data(hex::decode(data).unwrap()).with_ne(Ne::MAX_SHORT);
+    let answer = reader.exchange(&mutual).unwrap();
+    assert!(answer.sw().is_ok() && answer.data().starts_with(&[0x5F, 0x49, 65, 0x04]), "{answer:?}");
+}
+
 #[test]
 fn torn_out_it_comes_back_and_killed_it_keeps_its_memory() {
     let folder = tempfile::tempdir().unwrap();

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use cardwright::apdu::Aid;
 use cardwright::apdu::transport::vpcd::{VPCD_PORT, VirtualCard, VpcdError};
 use cardwright_sim::{
-    AesKeyLength, BlankChip, CardFile, CpuCard, CpuCardBuilder, Fault, JavaCard, SecureChannelProtocol, SimReader,
-    SoftwareCard, Usim,
+    AesKeyLength, BlankChip, CardFile, CpuCard, CpuCardBuilder, Fault, JavaCard, Scp11Keys, SecureChannelProtocol,
+    SimReader, SoftwareCard, Usim,
 };
 use clap::{Parser, ValueEnum};
 
@@ -57,6 +57,14 @@ struct Options {
     /// Length of the keys of a Java Card that is made new with SCP03, in bits.
     #[arg(long, value_enum, default_value = "128")]
     aes: Aes,
+
+    /// A Java Card that is made new speaks SCP11 on P-256 too: its private key, of version 03, and the identifiers 11, 13 and 15.
+    #[arg(long, value_name = "HEX", requires = "scp11_ca", value_parser = bytes::<32>)]
+    scp11_key: Option<[u8; 32]>,
+
+    /// With --scp11-key: the public key, uncompressed, of the CA whose 7F21 certificates the card takes from hosts.
+    #[arg(long, value_name = "HEX", requires = "scp11_key", value_parser = bytes::<65>)]
+    scp11_ca: Option<[u8; 65]>,
 
     /// A CPU card that is made new was issued by the sample script of the FMCOS manual; without, it has no file at all.
     #[arg(long)]
@@ -160,7 +168,10 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     getrandom::fill(&mut seed)?;
     let seed = options.seed.unwrap_or(u64::from_ne_bytes(seed));
     match options.kind.or_else(|| stored_kind(&options.card)).unwrap_or(Kind::Java) {
-        Kind::Java => serve(options, || java_card(options, seed)),
+        Kind::Java => {
+            let scp11 = scp11_keys(options)?;
+            serve(options, || java_card(options, scp11, seed))
+        }
         Kind::Cpu if options.sample => {
             let card = cpu_card(options, seed).sample().ok_or("the sample script does not fit the card")?;
             serve(options, || card)
@@ -171,7 +182,14 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     }
 }
 
-fn java_card(options: &Options, seed: u64) -> JavaCard {
+/// Keys of SCP11, where the options name some; without a certificate, so that hosts have to know the card's public key.
+fn scp11_keys(options: &Options) -> Result<Option<Scp11Keys>, Box<dyn Error>> {
+    let (Some(key), Some(ca)) = (options.scp11_key, &options.scp11_ca) else { return Ok(None) };
+    let keys = Scp11Keys::new(key, [], ca, false);
+    Ok(Some(keys.ok_or("--scp11-key is no private key of P-256, or --scp11-ca no point of it")?))
+}
+
+fn java_card(options: &Options, scp11: Option<Scp11Keys>, seed: u64) -> JavaCard {
     let key_length = match options.aes {
         Aes::Aes128 => AesKeyLength::Aes128,
         Aes::Aes192 => AesKeyLength::Aes192,
@@ -184,7 +202,11 @@ fn java_card(options: &Options, seed: u64) -> JavaCard {
     };
     let atr = if options.t0 { ATR_T0 } else { ATR_T1 };
     let card = JavaCard::builder().protocol(protocol).isd_aid(options.isd).key_version(options.key_version);
-    card.seed(seed).t0(options.t0).atr(atr).build()
+    let card = card.seed(seed).t0(options.t0).atr(atr);
+    match scp11 {
+        Some(keys) => card.scp11(keys).build(),
+        None => card.build(),
+    }
 }
 
 fn cpu_card(options: &Options, seed: u64) -> CpuCardBuilder {
@@ -263,6 +285,12 @@ fn insert(options: &Options) -> Result<VirtualCard, Box<dyn Error>> {
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// Bytes in hexadecimal.
+fn bytes<const N: usize>(digits: &str) -> Result<[u8; N], String> {
+    let bytes = hex::decode(digits).map_err(|error| error.to_string())?;
+    bytes.try_into().map_err(|_| format!("{N} bytes are wanted"))
 }
 
 #[cfg(test)]
