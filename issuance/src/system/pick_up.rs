@@ -4,7 +4,10 @@
 //! |---|---|
 //! | [`frame`] | transfers of files in frames that a client and a server check |
 //! | [`import`] | a transfer that is staged, echoed, confirmed, and only then visible |
+//! | [`archive`] | provinces, schools, classes and students: pick-lists, and the verification in order |
 //! | [`application`] | an application, verified field by field in order |
+//! | [`roster`] | a school's students, row by row, taken as a whole or not at all |
+//! | [`layout`] | a student's fields as a card holds them |
 //! | [`student`] | a student's record, a version for every change |
 //! | [`code`] | the code that a person types, and the keyed hash that is stored |
 //! | [`voucher`] | the right to one card, exactly once across kiosks |
@@ -14,10 +17,13 @@
 //! What a kiosk checks by itself is a filter. The authority decides, and what it decides is durable before the kiosk hears of it.
 
 pub mod application;
+pub mod archive;
 pub mod authority;
 pub mod code;
 pub mod frame;
 pub mod import;
 pub mod kiosk;
+pub mod layout;
+pub mod roster;
 pub mod student;
 pub mod voucher;
