@@ -7,10 +7,11 @@
 //! | self-service pick-up: one card for a code, exactly once across kiosks | [`pick_up`] |
 //!
 //! What several of them use: [`admission`] of readers, [`presence`] of whatever has to be heard of, [`alarm`]s that are told once and
-//! clear themselves.
+//! clear themselves, and a [`monitor`] that shows how everything stands and tells what happens.
 
 pub mod admission;
 pub mod alarm;
+pub mod monitor;
 pub mod presence;
 
 pub mod pick_up;
