@@ -3,7 +3,7 @@
 mod support;
 
 use cardwright::apdu::{Aid, StatusWord, Transport, TransportError};
-use cardwright::issuance::remote::{self, DeleteOrder, IssueError, Kind, Outcome, Report};
+use cardwright::issuance::remote::{self, DeleteOrder, IssueError, Kind, Order, Outcome, Report};
 use cardwright::issuance::store::MemoryStore;
 use cardwright_sim::{Fault, Faults, JavaCard, LogEntry, SecureChannelProtocol, SimReader};
 use support::{SCP02, SCP03, aid, card, command_names, drive, instance, is_complete, issue, order, package, snapshot};
@@ -341,4 +341,68 @@ fn a_card_is_issued_again_after_a_deletion_with_the_same_keys() {
             assert_eq!(snapshot(reader.card()), before);
         }
     }
+}
+
+/// A reader that shows the listing from before the deletion once more, after it.
+struct Stale {
+    reader: SimReader,
+    before: Vec<(u8, Vec<u8>)>,
+    is_deleted: bool,
+}
+
+impl Transport for Stale {
+    fn transmit(&mut self, command: &[u8], response: &mut Vec<u8>) -> Result<(), TransportError> {
+        self.reader.transmit(command, response)?;
+        self.is_deleted |= command[1] == 0xE4;
+        match (command[1], self.is_deleted) {
+            (0xF2, false) => self.before.push((command[2], response.clone())),
+            (0xF2, true) => {
+                let (_, listing) = self.before.iter().find(|(part, _)| *part == command[2]).unwrap();
+                response.clone_from(listing);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn reset(&mut self) -> Result<Vec<u8>, TransportError> {
+        self.reader.reset()
+    }
+}
+
+#[test]
+fn a_9000_to_delete_is_not_believed_while_the_card_lists_what_was_deleted() {
+    let (card, mut store) = issued(SCP03);
+    let mut stale = Stale { reader: SimReader::new(card), before: Vec::new(), is_deleted: false };
+    let deletion = || DeleteOrder { aid: instance(), force: true, access: order(300) };
+    let outcome = drive(remote::delete(deletion()), &mut stale, &mut store);
+    let text = outcome.unwrap_err().to_string();
+    assert!(text.contains("the deletion of A00000038698070101, which the card still lists"), "{text}");
+    // What came of it stays open, and nothing is issued before it is told.
+    let card = stale.reader.card().twin();
+    let (refused, reader) = issue(&order(300), card, &mut store, Faults::none());
+    assert!(matches!(refused, Err(IssueError::OpenDeletion { .. })), "{refused:?}");
+    let (outcome, mut reader) = delete(instance(), true, reader.card().twin(), &mut store, Faults::none());
+    assert!(matches!(outcome, Ok(Outcome::Complete(_))) && !is_on(reader.card(), instance()), "{outcome:?}");
+    assert_eq!(deletes(&reader.take_log()), 0, "it was done");
+}
+
+#[test]
+fn a_deletion_in_quarantine_waits_for_two_persons() {
+    let (mut card, mut store) = issued(SCP03);
+    let number = number_of_delete(instance());
+    for _ in 0..12 {
+        let (_, reader) = delete(instance(), true, card, &mut store, Faults::none().at(number, Fault::CutBefore));
+        card = reader.card().twin();
+    }
+    for _ in 0..2 {
+        let (outcome, mut reader) = delete(instance(), true, card, &mut store, Faults::none());
+        assert!(matches!(outcome, Ok(Outcome::Quarantined { .. })), "{outcome:?}");
+        assert_eq!(deletes(&reader.take_log()), 0);
+        card = reader.card().twin();
+    }
+    let access = Order { release: support::released(&store), ..order(300) };
+    let mut reader = SimReader::new(card);
+    let outcome = drive(remote::delete(DeleteOrder { aid: instance(), force: true, access }), &mut reader, &mut store);
+    assert!(matches!(outcome, Ok(Outcome::Complete(_))) && !is_on(reader.card(), instance()), "{outcome:?}");
 }

@@ -57,6 +57,7 @@ async fn run(port: &mut IssuancePort, order: &DeleteOrder) -> Result<Report, Sto
     let before = ApplicationRow::all(port, &domain.facts.identity, &registry).await?;
     port.tell(Notice::Applications(before.clone()));
 
+    let mut after = None;
     let there = registry.entries.iter().any(|entry| entry.aid == aid);
     let step = job.step(steps::DELETE);
     let gone = registry.dependants(&aid);
@@ -74,8 +75,26 @@ async fn run(port: &mut IssuancePort, order: &DeleteOrder) -> Result<Report, Sto
         port.tell(Notice::Stage("deleting"));
         let permit = job.begin(port, steps::DELETE, intent(&aid)).await?;
         let result = procedure::delete(port, &mut session.opened.channel, &aid, !gone.is_empty()).await;
-        job.settle(port, permit, outcome_of(&result)).await?;
-        result?;
+        if !matches!(outcome_of(&result), StepEvent::Succeeded { .. }) {
+            job.settle(port, permit, outcome_of(&result)).await?;
+            result?;
+        } else {
+            // 9000 alone proves nothing: the step stays open until the card no longer lists it.
+            let listed = domain.list(port, &mut session).await?;
+            let is_there = listed.entries.iter().any(|entry| entry.aid == aid);
+            let outcome = match is_there {
+                true => StepEvent::Lost,
+                false => StepEvent::Succeeded { proof: Proof::Answer },
+            };
+            job.settle(port, permit, outcome).await?;
+            if is_there {
+                return Err(IssueError::NotProved {
+                    what: format!("the deletion of {aid}, which the card still lists"),
+                }
+                .into());
+            }
+            after = Some(listed);
+        }
     } else if let (Some(what), false) = (untold(&registry), step.is_done()) {
         if !order.force {
             return Err(IssueError::NotListed { what }.into());
@@ -89,7 +108,10 @@ async fn run(port: &mut IssuancePort, order: &DeleteOrder) -> Result<Report, Sto
     } else if !step.is_done() {
         return Err(IssueError::NotOnCard { aid }.into());
     }
-    let registry = domain.list(port, &mut session).await?;
+    let registry = match after {
+        Some(listed) => listed,
+        None => domain.list(port, &mut session).await?,
+    };
     // What was deleted may be issued anew: its steps begin from nothing. In one transaction, so that a run that is cut off
     // before it finds the deletion done and comes here again.
     let identity = &domain.facts.identity;
