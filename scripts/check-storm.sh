@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the example crash_storm for each job, up to a minute in all, and every sabotage of each once. The seed is the same each
-# time, so that what passed once passes again; to look for more, give another.
+# Runs the example crash_storm for each job, over both kinds of store, and every sabotage of each with three seeds, up to two minutes in
+# all. The seeds are the same each time, so that what passed once passes again; to look for more, give another.
 #   scripts/check-storm.sh PROGRAM [CARDS [SEED]]
 set -euo pipefail
 storm=${1:?usage: scripts/check-storm.sh PROGRAM [CARDS [SEED]]}
@@ -9,12 +9,19 @@ seed=${3:-1}
 
 for job in issue purse; do
   "$storm" --cards "$cards" --seed "$seed" --job "$job"
+  "$storm" --cards "$((cards / 40))" --seed "$seed" --job "$job" --store sqlite
   # Each is found within 2000 cards.
-  for name in intent-after-command no-fencing unsynced-commit blind-retry bare-status; do
-    if "$storm" --cards 2000 --seed "$seed" --job "$job" --sabotage "$name" >/dev/null; then
-      echo "sabotage $name of job $job was not found with seed $seed" >&2
+  found() {
+    if "$storm" --cards 2000 --job "$job" --sabotage "$@" >/dev/null; then
+      echo "sabotage $* of job $job was not found" >&2
       exit 1
     fi
+  }
+  for n in "$seed" "$((seed + 1))" "$((seed + 2))"; do
+    for name in intent-after-command no-fencing unsynced-commit blind-retry bare-status; do
+      found "$name" --seed "$n"
+    done
+    found unsynced-commit --seed "$n" --store sqlite
   done
 done
 echo "every sabotage was found"

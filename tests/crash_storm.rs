@@ -44,6 +44,27 @@ fn a_short_storm_of_each_job_finds_no_violation() {
     }
 }
 
+/// The embedded store, over files of which the power leaves what a disk might have.
+#[test]
+fn a_short_storm_over_files_finds_no_violation_and_finds_a_store_that_does_not_sync() {
+    let [one, two] = ["1", "2"].map(|threads| {
+        let output = storm(&["--cards", "30", "--seed", "7", "--store", "sqlite", "--threads", threads]);
+        assert!(output.status.success(), "{}", text(&output));
+        assert!(text(&output).lines().any(|line| line.contains("power cut after a write") && !line.ends_with(" 0")));
+        table(&output)
+    });
+    assert_eq!(one, two);
+    for job in ["issue", "purse"] {
+        let unsynced = ["--store", "sqlite", "--sabotage", "unsynced-commit", "--job", job];
+        let found = storm(&[&["--cards", "500"][..], &unsynced].concat());
+        let table = text(&found);
+        assert_eq!(found.status.code(), Some(1), "{job}: {table}");
+        let seed = table.split("--replay ").nth(1).unwrap().split_whitespace().next().unwrap();
+        let replay = storm(&[&["--replay", seed][..], &unsynced].concat());
+        assert_eq!(replay.status.code(), Some(1), "{job}: {}", text(&replay));
+    }
+}
+
 #[test]
 fn every_sabotage_is_found_in_every_job_and_its_seed_replays_it_step_by_step() {
     for job in ["issue", "purse"] {

@@ -1,24 +1,46 @@
 //! The journal of a world, on a disk that loses what was not synced.
 
 use cardwright::issuance::journal::{Entity, Record};
-use cardwright::issuance::store::{Durable, Fault, Journal, MemoryFaults, MemoryStore, Store, StoreError, Transaction};
+use cardwright::issuance::store::{Durable, Fault, Journal, StoreError, Transaction};
 
 use crate::chance::Chance;
+use crate::memory_disk::MemoryDisk;
+use crate::options::StoreKind;
+use crate::sqlite_disk::SqliteDisk;
 use crate::weather::Hazard;
 
+/// A store upon a disk whose power can be cut.
+pub(crate) trait Stable {
+    fn journal(&self) -> &dyn Journal;
+    /// Writes a transaction; with a fault that cuts the power, the answer is [`StoreError::Crashed`].
+    fn commit(
+        &mut self,
+        transaction: Transaction,
+        time_ms: u64,
+        fault: Option<Fault>,
+        chance: &mut Chance,
+    ) -> Result<Durable, StoreError>;
+    /// Cuts the power between two writes.
+    fn power_cut(&mut self, chance: &mut Chance);
+    /// Opens the journal again, after a power cut or as a program does that starts anew.
+    fn restart(&mut self) -> Result<(), StoreError>;
+}
+
 pub(crate) struct Disk {
-    store: MemoryStore,
-    /// Sabotage: says that records are durable and does not sync.
-    syncs: bool,
+    stable: Box<dyn Stable>,
     is_down: bool,
     commits: u64,
     last_seq: u64,
 }
 
 impl Disk {
-    pub(crate) fn new(syncs: bool) -> Self {
-        let store = MemoryStore::with_faults(MemoryFaults::none().sync(syncs));
-        Self { store, syncs, is_down: false, commits: 0, last_seq: 0 }
+    /// `syncs`: without it, sabotage, the store says that records are durable and does not sync them.
+    pub(crate) fn new(kind: StoreKind, syncs: bool) -> Self {
+        let stable: Box<dyn Stable> = match kind {
+            StoreKind::Memory => Box::new(MemoryDisk::new(syncs)),
+            StoreKind::Sqlite => Box::new(SqliteDisk::new(syncs)),
+        };
+        Self { stable, is_down: false, commits: 0, last_seq: 0 }
     }
 
     /// Whether the power is off: nothing answers until [`Disk::restart`].
@@ -36,12 +58,12 @@ impl Disk {
     }
 
     /// What a person looks at.
-    pub(crate) fn journal(&self) -> &MemoryStore {
-        &self.store
+    pub(crate) fn journal(&self) -> &dyn Journal {
+        self.stable.journal()
     }
 
     pub(crate) fn history(&self, entity: &Entity) -> Result<Vec<Record>, StoreError> {
-        self.store.history(entity)
+        if self.is_down { Err(StoreError::Crashed) } else { self.journal().history(entity) }
     }
 
     pub(crate) fn commit(
@@ -50,6 +72,7 @@ impl Disk {
         time_ms: u64,
         chance: &mut Chance,
     ) -> Result<Durable, StoreError> {
+        self.commits += 1;
         let fault = [
             (Hazard::DiskFull, Fault::DiskFull),
             (Hazard::PowerBeforeWrite, Fault::CrashBeforeWrite),
@@ -58,11 +81,10 @@ impl Disk {
         ]
         .into_iter()
         .find_map(|(hazard, fault)| chance.strikes(hazard).then_some(fault));
-        if let Some(fault) = fault {
-            self.store.set_faults(MemoryFaults::seeded(chance.dice.next(), 0).at(1, fault).sync(self.syncs));
+        if self.is_down {
+            return Err(StoreError::Crashed);
         }
-        let result = self.store.commit(transaction, time_ms);
-        self.commits += 1;
+        let result = self.stable.commit(transaction, time_ms, fault, chance);
         if let Ok(durable) = &result {
             self.last_seq = durable.last_seq();
         }
@@ -70,24 +92,20 @@ impl Disk {
         result
     }
 
-    /// Cuts the power between two writes.
     pub(crate) fn power_cut(&mut self, chance: &mut Chance) {
-        self.store.set_faults(MemoryFaults::seeded(chance.dice.next(), 0).sync(self.syncs));
-        self.store.crash();
+        self.stable.power_cut(chance);
         self.is_down = true;
     }
 
-    /// Opens the journal again, after a power cut or as a program does that starts anew.
     pub(crate) fn restart(&mut self) -> Result<(), StoreError> {
-        self.store = std::mem::take(&mut self.store).reopen()?;
-        self.store.set_faults(MemoryFaults::none().sync(self.syncs));
-        self.last_seq = self.store.head()?.seq;
+        self.stable.restart()?;
+        self.last_seq = self.journal().head()?.seq;
         self.is_down = false;
         Ok(())
     }
 
     /// All records, for whoever checks them.
     pub(crate) fn records(&self) -> Vec<Record> {
-        self.store.records(0, usize::MAX).unwrap_or_default()
+        self.journal().records(0, usize::MAX).unwrap_or_default()
     }
 }

@@ -6,6 +6,7 @@ mod disk;
 mod issue;
 mod journal_reader;
 mod meddler;
+mod memory_disk;
 mod network;
 mod options;
 #[path = "../shared/persons.rs"]
@@ -13,6 +14,7 @@ mod persons;
 mod purse;
 mod report;
 mod sabotage;
+mod sqlite_disk;
 mod summary;
 mod terminal;
 mod weather;
@@ -30,8 +32,9 @@ use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::dice::world_seed;
-use crate::options::{Jobs, Options};
+use crate::options::{Jobs, Options, StoreKind};
 use crate::report::WorldReport;
+use crate::sabotage::Sabotage;
 use crate::summary::Summary;
 
 /// Cards of one world.
@@ -91,6 +94,13 @@ fn storm(options: &Options, setting: &Setting) -> Summary {
     summary.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What is the same in all worlds of a run.
+#[derive(Clone, Copy)]
+pub(crate) struct Setup {
+    pub(crate) sabotage: Option<Sabotage>,
+    pub(crate) store: StoreKind,
+}
+
 /// What the worlds of each job share.
 struct Setting {
     issue: issue::Setting,
@@ -100,10 +110,11 @@ struct Setting {
 /// Runs one world; of all jobs, the seed tells which.
 fn run(options: &Options, setting: &Setting, seed: u64, traced: bool) -> WorldReport {
     let cards = CARDS_IN_A_WORLD as usize;
+    let setup = Setup { sabotage: options.sabotage, store: options.store };
     match options.job {
-        Jobs::Issue => issue::run(&setting.issue, seed, cards, options.sabotage, traced),
-        Jobs::Purse => purse::run(&setting.purse, seed, cards, options.sabotage, traced),
-        Jobs::All if seed.is_multiple_of(2) => issue::run(&setting.issue, seed, cards, options.sabotage, traced),
-        Jobs::All => purse::run(&setting.purse, seed, cards, options.sabotage, traced),
+        Jobs::Issue => issue::run(&setting.issue, seed, cards, setup, traced),
+        Jobs::Purse => purse::run(&setting.purse, seed, cards, setup, traced),
+        Jobs::All if seed.is_multiple_of(2) => issue::run(&setting.issue, seed, cards, setup, traced),
+        Jobs::All => purse::run(&setting.purse, seed, cards, setup, traced),
     }
 }

@@ -27,18 +27,30 @@ pub(crate) struct Options {
     #[arg(long, value_enum, default_value = "all")]
     pub(crate) job: Jobs,
 
+    /// Where the journals are. Files are recorded write by write, one world at a time, so that a power cut is one at any write.
+    #[arg(long, value_enum, default_value = "memory")]
+    pub(crate) store: StoreKind,
+
     /// Takes a protection out, between the machines and the world; the storm then has to find a violation, and ends
     /// with the first.
     #[arg(long, value_enum, value_name = "NAME")]
     pub(crate) sabotage: Option<Sabotage>,
 
-    /// Runs the one world of this seed and prints every step. Job and sabotage have to be those of the run that named the seed.
+    /// Runs the one world of this seed and prints every step. Job, store and sabotage have to be those of the run that named the seed.
     #[arg(long, value_name = "SEED", value_parser = hex_seed, conflicts_with_all = ["cards", "seed", "threads"])]
     pub(crate) replay: Option<u64>,
 
     /// Threads; the result does not depend on them. By default as many as there are cores.
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) threads: Option<u16>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StoreKind {
+    /// The store in memory, with faults.
+    Memory,
+    /// The embedded store, over files that forget what was not synced.
+    Sqlite,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,6 +1,6 @@
 //! What came of a world, and of all worlds together.
 
-use cardwright::issuance::journal::{Head, Record};
+use cardwright::issuance::journal::Record;
 use sha2::{Digest, Sha256};
 
 use crate::weather::Counts;
@@ -57,9 +57,14 @@ pub(crate) fn of<J: Job>(world: World<J>, seed: u64, commands: u64, records: &[R
         records: records.len() as u64,
         hazards: world.chance.counts.clone(),
     };
-    let head = records.last().map_or(Head::GENESIS, Record::head);
-    let mut fingerprint = Sha256::new_with_prefix(head.hash);
-    for number in [seed, head.seq, world.chance.steps(), commands, totals.commits, totals.sessions] {
+    // Without the time since the program began, which is the machine's.
+    let mut fingerprint = Sha256::new();
+    for record in records {
+        fingerprint.update(record.time_ms.to_be_bytes());
+        fingerprint.update(record.entity.as_str());
+        fingerprint.update(&record.body);
+    }
+    for number in [seed, totals.records, world.chance.steps(), commands, totals.commits, totals.sessions] {
         fingerprint.update(number.to_be_bytes());
     }
     let violations = world.violations;

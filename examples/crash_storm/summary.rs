@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use sha2::{Digest, Sha256};
 
-use crate::options::{Jobs, Options};
+use crate::options::{Jobs, Options, StoreKind};
 use crate::report::{Totals, WorldReport};
 use crate::weather::Hazard;
 
@@ -75,11 +75,18 @@ impl Summary {
                 Jobs::All => String::new(),
                 job => job.to_possible_value().map_or(String::new(), |name| format!(" --job {}", name.get_name())),
             };
+            let store = match self.options.store {
+                StoreKind::Memory => "",
+                StoreKind::Sqlite => " --store sqlite",
+            };
             let sabotage = self.options.sabotage.map_or(String::new(), |sabotage| {
                 let name = sabotage.to_possible_value();
                 name.map_or(String::new(), |name| format!(" --sabotage {}", name.get_name()))
             });
-            let _ = writeln!(text, "VIOLATIONS; to see every step of the first: --replay {seed:016x}{job}{sabotage}");
+            let _ = writeln!(
+                text,
+                "VIOLATIONS; to see every step of the first: --replay {seed:016x}{job}{store}{sabotage}"
+            );
         }
         for (index, (seed, violations)) in self.violations.iter().take(MAX_PRINTED) {
             let cards = index * crate::CARDS_IN_A_WORLD;

@@ -9,11 +9,12 @@ use std::fmt;
 use cardwright::apdu::{ProcedureError, Progress, ResponseApdu, Transport, TransportError};
 use cardwright::issuance::account::{AccountError, AccountRequest, BookingStatus};
 use cardwright::issuance::journal::{Entity, Entry};
-use cardwright::issuance::store::MemoryStore;
+use cardwright::issuance::store::Journal;
 use cardwright::issuance::{Answer, Ask, Conversation};
 use cardwright::keys::{KeyAnswer, KeyError, KeyService, SoftwareKeys};
 use cardwright::relay::{Body, SessionId, Terminal as RelayTerminal};
 
+use crate::Setup;
 use crate::chance::Chance;
 use crate::dice::Dice;
 use crate::disk::Disk;
@@ -62,7 +63,7 @@ pub(crate) struct Moment<'a> {
     /// The storm is over.
     pub(crate) is_calm: bool,
     pub(crate) dice: &'a mut Dice,
-    pub(crate) journal: &'a MemoryStore,
+    pub(crate) journal: &'a dyn Journal,
 }
 
 /// What a server does next in a session.
@@ -194,7 +195,7 @@ impl<J: Job> World<J> {
         cards: Vec<J::Card>,
         keys: SoftwareKeys,
         mut chance: Chance,
-        sabotage: Option<Sabotage>,
+        Setup { sabotage, store }: Setup,
     ) -> Self {
         let shows_by = sabotage.map_or(&[][..], Sabotage::shows_by);
         chance.weather = chance.weather.clone().with(shows_by);
@@ -204,7 +205,7 @@ impl<J: Job> World<J> {
         Self {
             job,
             chance,
-            disk: Disk::new(sabotage != Some(Sabotage::UnsyncedCommit)),
+            disk: Disk::new(store, sabotage != Some(Sabotage::UnsyncedCommit)),
             standings: vec![Standing::Unfinished; cards.len()],
             presentations: vec![0; cards.len()],
             cards: Cards::new(cards, terminals),

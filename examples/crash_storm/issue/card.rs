@@ -1,7 +1,8 @@
 //! A Java card, with a ledger of what it did that cannot be undone.
 
-use cardwright_sim::{AesKeyLength, JavaCard, SecureChannelProtocol};
+use cardwright_sim::{AesKeyLength, EntryKind, JavaCard, SecureChannelProtocol};
 
+use super::order;
 use crate::dice::Dice;
 use crate::terminal::Chip;
 
@@ -16,6 +17,7 @@ pub(crate) enum Act {
     MaintenanceKey,
     MasterKey,
     DomainKeys,
+    Delete,
 }
 
 impl Act {
@@ -34,6 +36,7 @@ impl Act {
             [0x84, 0xD4, 0xF6, ..] => Self::MaintenanceKey,
             [0x84, 0xD4, 0xF9, ..] => Self::MasterKey,
             [0x80..=0x8F, 0xD8, ..] => Self::DomainKeys,
+            [0x80..=0x8F, 0xE4, ..] => Self::Delete,
             _ => return None,
         })
     }
@@ -46,8 +49,25 @@ impl Act {
             Self::MaintenanceKey => "maintenance-key",
             Self::MasterKey => "master-key",
             Self::DomainKeys => "domain-keys",
+            Self::Delete => "delete",
         }
     }
+
+    /// Whether what it brought about went with the load file, or with the application.
+    fn went(self, gone: Gone) -> bool {
+        match self {
+            Self::PartOfLoad | Self::Load => gone.load_file,
+            Self::Install | Self::MaintenanceKey | Self::MasterKey => gone.application,
+            Self::DomainKeys | Self::Delete => false,
+        }
+    }
+}
+
+/// What a deletion has taken off the card.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Gone {
+    load_file: bool,
+    application: bool,
 }
 
 /// One such command, as it reached the card.
@@ -59,11 +79,14 @@ pub(crate) struct Executed {
     pub(crate) is_denied: bool,
     /// Number of the journal's last record when it came.
     pub(crate) last_seq: u64,
+    gone: Gone,
 }
 
 pub(crate) struct Card {
     pub(crate) chip: JavaCard,
     pub(crate) ledger: Vec<Executed>,
+    /// What was on the card before the last command.
+    before: Gone,
 }
 
 impl Card {
@@ -77,16 +100,53 @@ impl Card {
         };
         let mut chip = JavaCard::builder().protocol(protocol).seed(number).t0(dice.below(6) == 0).build();
         chip.set_log(false);
-        Self { chip, ledger: Vec::new() }
+        Self { chip, ledger: Vec::new(), before: Gone::default() }
     }
 
+    /// How often an act was done since what it brought about was last deleted.
     pub(crate) fn count(&self, act: Act) -> usize {
-        self.ledger.iter().filter(|executed| executed.act == act && executed.is_done).count()
+        let life = self.ledger.rsplit(|executed| act.went(executed.gone)).next().unwrap_or_default();
+        life.iter().filter(|executed| executed.act == act && executed.is_done).count()
+    }
+
+    /// The most often that it was done between two such deletions.
+    pub(crate) fn most(&self, act: Act) -> usize {
+        let lives = self.ledger.split(|executed| act.went(executed.gone));
+        let count = |life: &[Executed]| life.iter().filter(|executed| executed.act == act && executed.is_done).count();
+        lives.map(count).max().unwrap_or_default()
+    }
+
+    /// For each life of what an act brings about: when it was done, whether the reader denied that, and when it was deleted.
+    pub(crate) fn lives(&self, act: Act) -> Vec<(Executed, u64)> {
+        let mut lives = Vec::new();
+        let mut present: Option<Executed> = None;
+        for executed in &self.ledger {
+            if act.went(executed.gone) {
+                lives.extend(present.take().map(|done| (done, executed.last_seq)));
+            } else if executed.act == act && executed.is_done {
+                present.get_or_insert(*executed);
+            }
+        }
+        lives.extend(present.map(|done| (done, u64::MAX)));
+        lives
+    }
+
+    /// Whether the last thing that happened to what an act brings about is that it was deleted.
+    pub(crate) fn was_deleted(&self, act: Act) -> bool {
+        self.ledger.iter().any(|executed| act.went(executed.gone)) && self.count(act) == 0
+    }
+
+    fn holds(&self) -> Gone {
+        Gone {
+            load_file: self.chip.registry().iter().any(|entry| entry.kind == EntryKind::LoadFile),
+            application: self.chip.pboc_application(&order::instance()).is_some(),
+        }
     }
 }
 
 impl Chip for Card {
     fn process(&mut self, command: &[u8]) -> Vec<u8> {
+        self.before = self.holds();
         self.chip.process(command)
     }
 
@@ -97,7 +157,12 @@ impl Chip for Card {
     fn note(&mut self, command: &[u8], response: &[u8], last_seq: u64) {
         if let Some(act) = Act::of(command) {
             let is_done = matches!(response, [.., 0x90, 0x00] | [.., 0x61, _]);
-            self.ledger.push(Executed { act, is_done, is_denied: false, last_seq });
+            let now = self.holds();
+            let gone = Gone {
+                load_file: self.before.load_file && !now.load_file,
+                application: self.before.application && !now.application,
+            };
+            self.ledger.push(Executed { act, is_done, is_denied: false, last_seq, gone });
         }
     }
 

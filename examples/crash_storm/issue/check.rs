@@ -56,9 +56,12 @@ fn check_number(number: u16, cards: &[Card], standings: &[Standing], records: &[
         found.push(format!("{name} was issued to the cards {holders:?}"));
     }
     let all_finished = standings.iter().all(|standing| *standing == Standing::Finished);
+    // A card keeps its number while its application is off it.
+    let mut unfinished = cards.iter().zip(standings).filter(|(_, standing)| **standing != Standing::Finished);
+    let is_between = unfinished.any(|(card, _)| card.was_deleted(Act::Install));
     let is_right = match (state, holders.is_empty()) {
         (NumberState::Free | NumberState::Reserved, is_nowhere) => is_nowhere,
-        (NumberState::Committed, is_nowhere) => !is_nowhere,
+        (NumberState::Committed, is_nowhere) => !is_nowhere || is_between,
         (NumberState::Written, _) => !all_finished,
     };
     if !is_right {
@@ -69,7 +72,8 @@ fn check_number(number: u16, cards: &[Card], standings: &[Standing], records: &[
 
 /// Entities of cards that do not exist.
 fn strangers(cards: &[Card], events: &Events) -> Vec<String> {
-    let known: Vec<String> = cards.iter().flat_map(|card| [domain_entity(card), application_entity(card)]).collect();
+    let entities = |card| [domain_entity(card), application_entity(card), load_file_entity(card)];
+    let known: Vec<String> = cards.iter().flat_map(entities).collect();
     events.keys().filter(|name| !known.contains(name)).map(|name| format!("{name}: there is no such card")).collect()
 }
 
@@ -82,6 +86,11 @@ fn domain_entity(card: &Card) -> String {
 
 fn application_entity(card: &Card) -> String {
     format!("{}/application/{}", domain_entity(card), order::instance())
+}
+
+/// Deletions of the load file are kept under its own AID.
+fn load_file_entity(card: &Card) -> String {
+    format!("{}/application/{}", domain_entity(card), order::package())
 }
 
 struct Check<'a> {
@@ -119,13 +128,23 @@ impl Check<'_> {
         })
     }
 
+    fn deletions_of_load_file(&self) -> impl Iterator<Item = (u64, &Said)> {
+        let events = self.events.get(&load_file_entity(self.card)).map_or(&[][..], Vec::as_slice);
+        events.iter().filter_map(|(seq, event)| match event {
+            Event::Step { step, said } if step == Act::Delete.step() => Some((*seq, said)),
+            _ => None,
+        })
+    }
+
     /// No command without its intent on stable storage: when it came, the last word on its step was an intent, or that
     /// the outcome of one is not known.
     fn intents(&mut self) {
         let mut last = None;
         for executed in self.card.ledger.clone() {
             let before = self.said(executed.act).take_while(|(seq, _)| *seq <= executed.last_seq).last();
-            let is_open = matches!(before, Some((_, Said::Begun { .. } | Said::Lost)));
+            let of_load_file = self.deletions_of_load_file().take_while(|(seq, _)| *seq <= executed.last_seq).last();
+            let opens = |said: Option<(u64, &Said)>| matches!(said, Some((_, Said::Begun { .. } | Said::Lost)));
+            let is_open = opens(before) || executed.act == Act::Delete && opens(of_load_file);
             if executed.is_done && !is_open && last != Some(executed.act) {
                 last = Some(executed.act);
                 let (act, seq, before) = (executed.act, executed.last_seq, before.map(|(_, said)| said.clone()));
@@ -140,24 +159,25 @@ impl Check<'_> {
     /// out: nothing shows it, the same value is written again.
     fn denials(&mut self) {
         for act in ACTS.into_iter().filter(|act| *act != Act::MaintenanceKey) {
-            let Some(done) = self.card.ledger.iter().find(|executed| executed.act == act && executed.is_done) else {
-                continue;
-            };
-            let is_lie = |said: &Said| match said {
-                Said::NotDone => true,
-                Said::Failed => !done.is_denied,
-                _ => false,
-            };
-            let lie = self.said(act).find(|(seq, said)| *seq > done.last_seq && is_lie(said));
-            let lie = lie.map(|(seq, said)| format!("record {seq} says {said} of {act:?}, and the card had done it"));
-            lie.into_iter().for_each(|lie| self.violation(lie));
+            for (done, until) in self.card.lives(act) {
+                let is_lie = |said: &Said| match said {
+                    Said::NotDone => true,
+                    Said::Failed => !done.is_denied,
+                    _ => false,
+                };
+                let is_after = |seq: u64| seq > done.last_seq && seq <= until;
+                let lie = self.said(act).find(|(seq, said)| is_after(*seq) && is_lie(said));
+                let lie =
+                    lie.map(|(seq, said)| format!("record {seq} says {said} of {act:?}, and the card had done it"));
+                lie.into_iter().for_each(|lie| self.violation(lie));
+            }
         }
     }
 
     /// Loaded, installed and given its keys at most once.
     fn at_most_once(&mut self) {
         for act in [Act::Load, Act::Install, Act::MasterKey, Act::DomainKeys] {
-            let times = self.card.count(act);
+            let times = self.card.most(act);
             if times > 1 {
                 self.violation(format!("{act:?} was done {times} times"));
             }
@@ -177,7 +197,8 @@ impl Check<'_> {
                 }
             }
             let is_true = match last {
-                Some(Said::Succeeded) => holds,
+                // Of a card that waits for a person the deletion may be what is not known.
+                Some(Said::Succeeded) => holds || self.standing != Standing::Finished && self.card.was_deleted(act),
                 None | Some(Said::NotDone | Said::Failed) => !holds,
                 Some(Said::Begun { .. } | Said::Lost | Said::Quarantined | Said::Released) => true,
             };
@@ -249,7 +270,7 @@ impl Check<'_> {
         let application = chip.pboc_application(&order::instance());
         let factor = || application.and_then(|application| application.serial_number().last_chunk().copied());
         match act {
-            Act::PartOfLoad => false,
+            Act::PartOfLoad | Act::Delete => false,
             Act::Load => chip.registry().iter().any(|entry| entry.kind == EntryKind::LoadFile),
             Act::Install => application.is_some(),
             Act::MaintenanceKey => application.zip(factor()).is_some_and(|(application, factor)| {

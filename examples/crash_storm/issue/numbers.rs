@@ -182,7 +182,9 @@ impl Shelf {
                 let is_written = shown(port, card).await? == Some(number.serial());
                 let finding = if is_written { Finding::Done } else { Finding::NotDone };
                 settle(port, &mut lease, card, finding, self.now_ms).await?;
-                Ok(is_written.then(|| ticket(card.clone(), number, &lease)))
+                // An earlier look may have found it there, and it was deleted since: it stays this card's.
+                let is_its = *lease.state().state() == LeaseState::Committed;
+                Ok(is_its.then(|| ticket(card.clone(), number, &lease)))
             }
             _ => Ok(None),
         }

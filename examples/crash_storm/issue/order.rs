@@ -15,7 +15,8 @@ pub(crate) fn instance() -> Aid {
     Aid::new(&[0xA0, 0, 0, 0x03, 0x86, 0x98, 0x07, 0x01, 0x01]).expect("9 bytes are an AID")
 }
 
-fn package() -> Aid {
+/// AID of its load file.
+pub(crate) fn package() -> Aid {
     Aid::new(&[0xA0, 0, 0, 0x03, 0x86, 0x98, 0x07]).expect("7 bytes are an AID")
 }
 

@@ -15,9 +15,9 @@ use cardwright::keys::{KeyKind, KeyRef, SoftwareKeys};
 
 use self::bank::Bank;
 use self::card::PurseCard;
+use crate::Setup;
 use crate::chance::Chance;
 use crate::report::{self, WorldReport};
-use crate::sabotage::Sabotage;
 use crate::world::{Job, Moment, Next, Person, Talk, Verdict, World};
 
 const MASTER_LOAD: [u8; 16] = 0x0011_2233_4455_6677_8899_AABB_CCDD_EEFF_u128.to_be_bytes();
@@ -131,11 +131,11 @@ fn verdict(report: &LoadReport) -> Verdict {
 }
 
 /// Runs the world of a seed.
-pub(crate) fn run(setting: &Setting, seed: u64, cards: usize, sabotage: Option<Sabotage>, traced: bool) -> WorldReport {
+pub(crate) fn run(setting: &Setting, seed: u64, cards: usize, setup: Setup, traced: bool) -> WorldReport {
     let chance = Chance::new(seed, traced);
     let cards = (1..=cards as u8).map(|number| PurseCard::new(number, seed ^ u64::from(number))).collect();
     let job = Loading { terminal: setting.terminal.clone(), bank: Bank::default(), orders: 0, is_calm: false };
-    let mut world = World::new(job, cards, setting.keys.clone(), chance, sabotage);
+    let mut world = World::new(job, cards, setting.keys.clone(), chance, setup);
     world.run();
     let records = world.disk.records();
     let found = check::check(&world.cards.cards, &world.job.bank, &records);

@@ -65,6 +65,12 @@ impl Disk {
         with(|state| state.operations.push(Operation::Acknowledged(number)));
     }
 
+    /// How many operations were recorded so far.
+    #[must_use]
+    pub fn operations(&self) -> usize {
+        with(|state| state.operations.len())
+    }
+
     /// Ends the recording.
     #[must_use]
     pub fn recorded(&self) -> Recording {
