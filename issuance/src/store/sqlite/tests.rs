@@ -342,6 +342,24 @@ fn a_full_disk_takes_nothing_and_work_goes_on_when_there_is_room() {
     assert_eq!(place.open().unwrap().head().unwrap().seq, 3);
 }
 
+/// SQLite plans a look-up by number anew for each number, unless it is told to keep its plans.
+#[test]
+fn a_look_up_is_not_planned_anew_for_each_value() {
+    let place = InFolder::new();
+    let mut store = place.open().unwrap();
+    commit(&mut store, 1);
+    let planned = |connection: &Connection| {
+        let sql = "SELECT seq FROM record WHERE entity = ?1 ORDER BY seq DESC LIMIT 1";
+        let mut select = connection.prepare(sql).unwrap();
+        for id in 0..20_i64 {
+            let _ = select.query_row([id], |row| row.get::<_, i64>(0));
+        }
+        select.get_status(rusqlite::StatementStatus::RePrepare)
+    };
+    assert_eq!(store.opening.writer.with(planned), 0);
+    assert_eq!(store.read(|connection, _| Ok(planned(connection))).unwrap(), 0);
+}
+
 /// Holds the writer while commits gather, so that they are one group.
 fn gathered(store: &SqliteStore, transactions: Vec<Transaction>) -> Vec<Result<Durable, StoreError>> {
     let (release, held) = std::sync::mpsc::channel::<()>();
