@@ -217,6 +217,19 @@ pub(crate) mod testing {
         (state, taken)
     }
 
+    /// From each state, told by the events that lead to it: the names of the events that can follow.
+    pub(crate) fn followers<'n, M: Machine>(
+        states: &[(&'n str, Vec<M::Event>)],
+        events: &[(&'n str, M::Event)],
+    ) -> Vec<(&'n str, Vec<&'n str>)> {
+        let followers = |(state, way): &(&'n str, Vec<M::Event>)| {
+            let reached = way.iter().fold(M::default(), |state, event| state.apply(event).expect("a way there").0);
+            let can = |(_, event): &&(&'n str, M::Event)| reached.clone().apply(event).is_ok();
+            (*state, events.iter().filter(can).map(|(name, _)| *name).collect())
+        };
+        states.iter().map(followers).collect()
+    }
+
     /// A machine that has these records, in a store.
     pub(crate) fn kept<M: Machine>(store: &mut MemoryStore, name: &str, events: &[M::Event]) -> Kept<M> {
         let mut kept = Kept::load(store, Entity::new(name).unwrap()).unwrap();

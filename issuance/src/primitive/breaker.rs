@@ -96,6 +96,21 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn rows() {
+        let policy = BreakerPolicy { threshold: 2, rest_ms: 50 };
+        let (closed, once) = (Breaker::default(), Breaker::Closed { failures: 1 });
+        let (open, trying) = (Breaker::Open { until_ms: 60 }, Breaker::Trying);
+        assert_eq!(closed.failed(&policy, 10), once);
+        assert_eq!(once.failed(&policy, 10), open);
+        assert_eq!([once.succeeded(), trying.succeeded()], [closed; 2]);
+        assert_eq!((open.ask(60), closed.ask(0), once.ask(0)), (Ok(trying), Ok(closed), Ok(once)));
+        assert_eq!(open.ask(59), Err(BreakerOpen { until_ms: Some(60) }));
+        assert_eq!(trying.ask(u64::MAX), Err(BreakerOpen { until_ms: None }));
+        assert_eq!(trying.failed(&policy, 10), open);
+        assert_eq!([open.succeeded(), open.failed(&policy, 1000)], [open; 2]);
+    }
+
     proptest! {
         /// Against a list of what happened: a call goes through unless the last `threshold` calls failed and the rest is not over,
         /// and while it rests only one call at a time tries.

@@ -209,6 +209,24 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// What has no row is refused.
+    #[test]
+    fn rows_and_no_others() {
+        let again = Next::Again { not_before_ms: 5 };
+        let ready = Retry::default();
+        let running = ready.started(1, 0).unwrap();
+        let can = |retry: Retry| {
+            let next = retry.attempts() + 1;
+            let failed = [again, Next::Never].map(|next| retry.failed(next).is_ok());
+            (retry.started(next, 5).is_ok(), failed, retry.succeeded().is_ok(), retry.granted().is_ok())
+        };
+        assert_eq!(can(ready), (true, [false; 2], false, false));
+        assert_eq!(can(running), (false, [true; 2], true, false));
+        assert_eq!(can(running.failed(again).unwrap()), (true, [false; 2], true, false));
+        assert_eq!(can(running.failed(Next::Never).unwrap()), (false, [false; 2], true, true));
+        assert_eq!(can(running.succeeded().unwrap()), (false, [false; 2], false, false));
+    }
+
     #[test]
     fn the_wait_doubles_from_one_second_to_fifteen_minutes() {
         let policy = RetryPolicy::default();

@@ -1,8 +1,10 @@
+use std::slice::from_ref;
+
 use ed25519_dalek::{Signer, SigningKey};
 use proptest::prelude::*;
 
 use super::*;
-use crate::machine::testing::round_trip;
+use crate::machine::testing::{followers, round_trip};
 
 /// The secret keys of RFC 8032 7.1, tests 1 to 3 and 1024, and the public key of the first.
 const SECRETS: [&str; 4] = [
@@ -60,6 +62,46 @@ pub(crate) fn granted(what: [u8; 32], persons: u8) -> Approval {
 #[test]
 fn the_keys_are_those_of_the_standard() {
     assert_eq!(hex::encode(approver(0).0), FIRST_PUBLIC);
+}
+
+/// What has no row is refused.
+#[test]
+fn rows_and_no_others() {
+    let proposal = proposal([5; 32], 2);
+    let approved = |index| signed(&proposal, index, Verdict::Approve, 2);
+    let rejected = signed(&proposal, 2, Verdict::Reject, 2);
+    let (expired, withdrawn) = (ApprovalEvent::Expired { at_ms: 100 }, ApprovalEvent::Withdrawn { at_ms: 3 });
+    let spent = ApprovalEvent::Spent { at_ms: 3 };
+    let open = vec![proposed(&proposal)];
+    let after = |more: &[ApprovalEvent]| [&open[..], more].concat();
+    let granted = after(&[approved(0), approved(1)]);
+    let states = [
+        ("none", vec![]),
+        ("open", open.clone()),
+        ("granted", granted.clone()),
+        ("rejected", after(from_ref(&rejected))),
+        ("expired", after(from_ref(&expired))),
+        ("withdrawn", after(from_ref(&withdrawn))),
+        ("spent", [&granted[..], from_ref(&spent)].concat()),
+    ];
+    let events = [
+        ("proposed", proposed(&proposal)),
+        ("approved", approved(2)),
+        ("rejected", rejected),
+        ("expired", expired),
+        ("withdrawn", withdrawn),
+        ("spent", spent),
+    ];
+    let expected = [
+        ("none", vec!["proposed"]),
+        ("open", vec!["approved", "rejected", "expired", "withdrawn"]),
+        ("granted", vec!["expired", "withdrawn", "spent"]),
+        ("rejected", vec![]),
+        ("expired", vec![]),
+        ("withdrawn", vec![]),
+        ("spent", vec![]),
+    ];
+    assert_eq!(followers::<Approval>(&states, &events), expected);
 }
 
 #[test]

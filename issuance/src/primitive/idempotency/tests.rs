@@ -3,9 +3,32 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::machine::testing::round_trip;
+use crate::machine::testing::{followers, round_trip};
 use crate::machine::{Change, Kept};
 use crate::store::{MemoryStore, StoreError};
+
+/// What has no row is refused.
+#[test]
+fn rows_and_no_others() {
+    let begun = |input| RequestEvent::Begun { at_ms: 1, input: [input; 32] };
+    let answered = || RequestEvent::Answered { at_ms: 2, answer: vec![1].into() };
+    let not_done = || RequestEvent::NotDone { at_ms: 2, evidence: [3; 32] };
+    let states = [
+        ("new", vec![]),
+        ("in progress", vec![begun(1)]),
+        ("answered", vec![begun(1), answered()]),
+        ("not done", vec![begun(1), not_done()]),
+    ];
+    let events =
+        [("begun", begun(1)), ("begun with other input", begun(2)), ("answered", answered()), ("not done", not_done())];
+    let expected = [
+        ("new", vec!["begun", "begun with other input"]),
+        ("in progress", vec!["answered", "not done"]),
+        ("answered", vec![]),
+        ("not done", vec!["begun"]),
+    ];
+    assert_eq!(followers::<Request>(&states, &events), expected);
+}
 
 #[test]
 fn the_same_key_and_input_gets_the_stored_answer_and_another_input_a_conflict() {

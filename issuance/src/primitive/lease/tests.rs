@@ -1,8 +1,10 @@
+use std::slice::from_ref;
+
 use proptest::prelude::*;
 
 use super::*;
 use crate::journal::Entity;
-use crate::machine::testing::{kept, round_trip};
+use crate::machine::testing::{followers, kept, round_trip};
 use crate::quarantine::tests::resolution;
 use crate::store::MemoryStore;
 
@@ -68,6 +70,51 @@ fn rows() {
         assert_eq!(fold(&events).map(|lease| lease.state), Ok(expected), "{events:?}");
         events.iter().for_each(round_trip::<Lease>);
     }
+}
+
+/// What has no row is refused, whatever its guard says.
+#[test]
+fn rows_and_no_others() {
+    let token = Token(1);
+    let (begin, write, doubted) = (reserved(1, 10, 100), begun(1, 20, 80), LeaseEvent::Doubted { at_ms: 0, token });
+    let after = |more: &[LeaseEvent]| [&[begin.clone(), write.clone()], more].concat();
+    let states = [
+        ("available", vec![]),
+        ("reserved", vec![begin.clone()]),
+        ("writing", after(&[])),
+        ("quarantined", after(from_ref(&doubted))),
+        ("cooling off", after(&[doubted.clone(), resolved(1, Finding::NotDone, 500)])),
+        ("committed", after(&[committed(1)])),
+        ("activated", after(&[committed(1), LeaseEvent::Activated { at_ms: 0 }])),
+        ("burnt", after(&[LeaseEvent::Burnt { at_ms: 0, token, evidence: [4; 32] }])),
+    ];
+    let events = [
+        ("first reserved", begin.clone()),
+        ("reserved", reserved(2, 10, 100)),
+        ("renewed", LeaseEvent::Renewed { at_ms: 30, token, until_ms: 200 }),
+        ("begun", write.clone()),
+        ("committed", committed(1)),
+        ("not written", LeaseEvent::NotWritten { at_ms: 0, token, evidence: [4; 32] }),
+        ("burnt", LeaseEvent::Burnt { at_ms: 0, token, evidence: [4; 32] }),
+        ("released", LeaseEvent::Released { at_ms: 0, token }),
+        ("expired", LeaseEvent::Expired { at_ms: 1000 }),
+        ("revoked", LeaseEvent::Revoked { at_ms: 0 }),
+        ("doubted", doubted.clone()),
+        ("resolved", resolved(1, Finding::NotDone, 500)),
+        ("cooled off", LeaseEvent::CooledOff { at_ms: 500 }),
+        ("activated", LeaseEvent::Activated { at_ms: 0 }),
+    ];
+    let expected = [
+        ("available", vec!["first reserved"]),
+        ("reserved", vec!["renewed", "begun", "released", "expired", "revoked"]),
+        ("writing", vec!["renewed", "committed", "not written", "burnt", "expired", "revoked", "doubted"]),
+        ("quarantined", vec!["resolved"]),
+        ("cooling off", vec!["cooled off"]),
+        ("committed", vec!["activated"]),
+        ("activated", vec![]),
+        ("burnt", vec![]),
+    ];
+    assert_eq!(followers::<Lease>(&states, &events), expected);
 }
 
 #[test]

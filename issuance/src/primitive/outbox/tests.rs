@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
+use std::slice::from_ref;
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::machine::testing::{round_trip, run};
+use crate::machine::testing::{followers, round_trip, run};
 use crate::machine::{Change, Kept};
 use crate::primitive::rate_limit::{Rate, RateEvent, Window};
 use crate::primitive::retry::RetryPolicy;
@@ -30,6 +31,49 @@ fn a_destination_is_a_plain_name() {
     for (name, offset) in [("", 0), ("a/b", 1), ("a b", 1), (&*"a".repeat(61), 60)] {
         assert_eq!(Destination::new(name), Err(PostError::Destination { offset }), "{name}");
     }
+}
+
+/// What has no row is refused; with the rows of a message those of its retries.
+#[test]
+fn rows_and_no_others() {
+    let posted = MessageEvent::Posted(Posted::new(&bss(), &Entity::new("order/1").unwrap(), 0, 0, b"paid"));
+    let sent = |attempt| MessageEvent::Sent { at_ms: 10, attempt, answer_by_ms: 20 };
+    let acknowledged = MessageEvent::Acknowledged { at_ms: 11 };
+    let (again, never) = (Next::Again { not_before_ms: 10 }, Next::Never);
+    let refused = |next| MessageEvent::Refused { at_ms: 11, code: 1, next };
+    let timed_out = |next| MessageEvent::TimedOut { at_ms: 20, next };
+    let replayed = MessageEvent::Replayed { at_ms: 30, by: "operator 7".into() };
+    let after = |more: &[MessageEvent]| [&[posted.clone(), sent(1)], more].concat();
+    let states = [
+        ("none", vec![]),
+        ("pending", vec![posted.clone()]),
+        ("sent", after(&[])),
+        ("retry", after(&[refused(again)])),
+        ("dead letter", after(&[timed_out(never)])),
+        ("replayed", after(&[timed_out(never), replayed.clone()])),
+        ("acknowledged", after(from_ref(&acknowledged))),
+    ];
+    let events = [
+        ("posted", posted.clone()),
+        ("first sent", sent(1)),
+        ("sent again", sent(2)),
+        ("acknowledged", acknowledged.clone()),
+        ("refused", refused(again)),
+        ("refused for good", refused(never)),
+        ("timed out", timed_out(again)),
+        ("timed out for good", timed_out(never)),
+        ("replayed", replayed.clone()),
+    ];
+    let expected = [
+        ("none", vec!["posted"]),
+        ("pending", vec!["first sent"]),
+        ("sent", vec!["acknowledged", "refused", "refused for good", "timed out", "timed out for good"]),
+        ("retry", vec!["sent again", "acknowledged"]),
+        ("dead letter", vec!["acknowledged", "replayed"]),
+        ("replayed", vec!["first sent"]),
+        ("acknowledged", vec![]),
+    ];
+    assert_eq!(followers::<Message>(&states, &events), expected);
 }
 
 #[test]
