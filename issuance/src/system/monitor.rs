@@ -292,6 +292,7 @@ fn happening(record: &Record) -> Result<Option<Happening>, MonitorError> {
 mod tests {
     use super::*;
     use crate::journal::Entry;
+    use crate::machine::Change;
     use crate::machine::testing::kept;
     use crate::primitive::outbox::Destination;
     use crate::store::{MemoryStore, Store, Transaction};
@@ -352,6 +353,13 @@ mod tests {
         watch(&mut store, &to, "reader/R1 stale", None, 10 * HOUR).unwrap();
         let told: Vec<_> = again.poll(&store).unwrap().into_iter().map(|told| told.what).collect();
         assert_eq!(told, [Happening::AlarmCleared { key: "reader/R1 stale".into() }]);
+        assert_eq!(again.poll(&store).unwrap(), []);
+        // The last record of all is one that is told.
+        let mut reader = Kept::<Reader>::load(&store, Entity::new("reader/R1").unwrap()).unwrap();
+        let suspended = ReaderEvent::Suspended { at_ms: 10 * HOUR, reason: "cover opened".into() };
+        Change::new().apply(&mut reader, &[suspended]).unwrap().commit(&mut store, 10 * HOUR).unwrap();
+        let told: Vec<_> = again.poll(&store).unwrap().into_iter().map(|told| told.what).collect();
+        assert_eq!(told, [Happening::Reader { serial: "R1".into(), state: ReaderState::Suspended }]);
         assert_eq!(again.poll(&store).unwrap(), []);
     }
 
