@@ -135,7 +135,7 @@ fn what_is_not_admitted_bound_or_allowed_moves_nothing_and_is_named() {
 fn what_a_load_rests_on_holds_until_its_debit() {
     let mut whole = world();
     run(&mut whole, top_up(at("R1", "T1", 50))).unwrap();
-    let mut stopped = [0; 2];
+    let mut stopped = [0u64; 2];
     for ask in 1..=whole.asks() {
         for (n, meddle) in [suspend as Meddle, unbind_card].into_iter().enumerate() {
             let mut world = world();
@@ -156,8 +156,14 @@ fn what_a_load_rests_on_holds_until_its_debit() {
             assert_eq!(world.wrong(), None, "ask {ask}");
         }
     }
-    // Up to the commit that is recorded before the debit goes out.
-    assert!(stopped[0] > 8 && stopped[1] > 8, "{stopped:?}");
+    // Up to the commit that is recorded before the debit goes out, and that one too.
+    let debit = (1..=whole.asks()).find(|ask| {
+        let mut world = world();
+        world.kill_after = Some(*ask);
+        assert!(matches!(world.run(top_up(at("R1", "T1", 50))), Ended::Killed));
+        world.bank_calls() == 1
+    });
+    assert_eq!(debit.map(|ask| [ask - 1; 2]), Some(stopped));
 }
 
 #[test]
