@@ -150,6 +150,8 @@ impl From<&ApplicationRow> for cw_row {
 /// What a process ends with when it succeeds.
 pub(crate) struct Finished {
     pub(crate) card: String,
+    /// Whether anything had to be done.
+    pub(crate) changed: bool,
     pub(crate) report: Option<Report>,
 }
 
@@ -166,7 +168,7 @@ impl Finished {
                 None => 0,
             },
             kvn: self.report.as_ref().map_or(0, |report| report.kvn),
-            changed: self.report.as_ref().is_none_or(|report| report.changed).into(),
+            changed: self.changed.into(),
             reserved: [0; 2],
             before_count: rows(|report| &report.before) as u32,
             after_count: rows(|report| &report.after) as u32,

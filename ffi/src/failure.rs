@@ -1,14 +1,17 @@
 //! Why a call did not succeed, with everything that the last error tells.
 
 use cardwright_apdu::{
-    AidError, CommandError, Delivery, ExchangeError, ResponseError, TransportError, TransportErrorKind, tlv::TlvError,
+    AidError, CommandError, Delivery, ExchangeError, ResponseError, StatusWord, TransportError, TransportErrorKind,
+    tlv::TlvError,
 };
+use cardwright_cos::usim::SimError;
 use cardwright_gp::load_file::CapError;
 use cardwright_gp::{CardFault, ChannelError, Error, LoadFileError};
 use cardwright_issuance::job::JobError;
 use cardwright_issuance::machine::MachineError;
 use cardwright_issuance::purse::LoadError;
 use cardwright_issuance::remote::IssueError;
+use cardwright_issuance::script::ScriptRunError;
 use cardwright_issuance::store::{Place, StoreError};
 use cardwright_keys::{IntakeError, KeyError};
 
@@ -236,6 +239,46 @@ impl From<cardwright_cos::Error> for Failure {
     }
 }
 
+impl From<SimError> for Failure {
+    fn from(error: SimError) -> Self {
+        let (message, in_doubt) = (error.to_string(), error.is_in_doubt());
+        let refused = |command, sw: StatusWord| Self { sw: sw.0, ..Self::new(CW_REFUSED, "").of(command) };
+        let failure = match error {
+            SimError::Field(_) | SimError::Missing { .. } => Self::new(CW_BAD_VALUE, ""),
+            SimError::NoEntry { .. } => Self::new(CW_UNSUPPORTED, ""),
+            SimError::NoFile { sw, .. } => refused("SELECT", sw),
+            SimError::Refused { command, sw } => refused(command, sw),
+            SimError::WrongAdm { .. } | SimError::AdmBlocked => Self::new(CW_REFUSED, "").of("VERIFY"),
+            SimError::Answer { command, offset, .. } => Self::new(CW_CARD_FAULT, "").at(Some(offset)).of(command),
+            SimError::Structure { .. } => Self::new(CW_CARD_FAULT, ""),
+            SimError::ReadBack { .. } => Self::new(CW_NOT_PROVED, ""),
+            SimError::Transport { command, source } => Self::from(source).of(command),
+            SimError::Keys(error) => error.into(),
+            _ => Self::new(CW_INTERNAL, ""),
+        };
+        Self { message, in_doubt, ..failure }
+    }
+}
+
+impl From<ScriptRunError> for Failure {
+    fn from(error: ScriptRunError) -> Self {
+        let message = error.to_string();
+        let failure = match error {
+            ScriptRunError::NoIdentity => Self::new(CW_NO_IDENTITY, ""),
+            ScriptRunError::BadIdentity | ScriptRunError::OtherProfile { .. } => Self::new(CW_BAD_VALUE, ""),
+            ScriptRunError::OtherCard { .. } | ScriptRunError::WrongCard { .. } => Self::new(CW_OTHER_CARD, ""),
+            ScriptRunError::ScriptChanged { .. } => Self::new(CW_CONTRADICTION, ""),
+            ScriptRunError::Refused { sw, .. } => Self { sw: sw.0, ..Self::new(CW_REFUSED, "") },
+            ScriptRunError::Incomplete(_) => Self::new(CW_NOT_PROVED, ""),
+            ScriptRunError::Card { source, .. } => source.into(),
+            ScriptRunError::Job(error) => return error.into(),
+            ScriptRunError::Store(error) => return error.into(),
+            _ => Self::new(CW_INTERNAL, ""),
+        };
+        Self { message, ..failure }
+    }
+}
+
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let status = match &error {
@@ -304,6 +347,7 @@ impl From<IssueError> for Failure {
         match error {
             IssueError::Gp(error) => error.into(),
             IssueError::Cos(error) => error.into(),
+            IssueError::Sim(error) => error.into(),
             IssueError::Job(error) => error.into(),
             IssueError::Store(error) => error.into(),
             error => Self::new(status, error.to_string()),

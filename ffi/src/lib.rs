@@ -34,6 +34,7 @@ pub mod load;
 pub mod load_file;
 #[cfg(test)]
 mod misuse_test;
+pub mod number;
 pub mod open;
 pub mod order;
 pub mod pkcs11;
@@ -51,6 +52,7 @@ mod release_test;
 pub mod scp11;
 #[cfg(test)]
 mod scp11_test;
+pub mod script;
 mod serving;
 pub mod session;
 pub mod status;

@@ -58,7 +58,7 @@ pub const CW_ASK_DONE: u32 = 8;
 pub const CW_ASK_ACCOUNT: u32 = 9;
 
 /// An issuing process: a machine that decides, and does nothing itself. Made by `cw_process_new_issue`, `cw_process_new_delete`,
-/// `cw_process_new_use`, `cw_process_new_load`, `cw_process_resume_load` or `cw_process_give_up_load`, ended by `cw_process_free`, at any time: the next one takes up from what the journal and the card say. A process that has ended, well
+/// `cw_process_new_use`, `cw_process_new_script`, `cw_process_new_number`, `cw_process_new_load`, `cw_process_resume_load` or `cw_process_give_up_load`, ended by `cw_process_free`, at any time: the next one takes up from what the journal and the card say. A process that has ended, well
 /// or not, stays so: to go on, make a new one.
 ///
 /// Either `cw_process_run` answers all its questions from a session, keys and a journal. Or the program does, with its own reader,
@@ -175,8 +175,8 @@ impl<T> Machine for Mapped<T> {
 }
 
 /// What is proved to be on the card, or why it is not.
-fn completed<T>(result: Result<Outcome<T>, IssueError>) -> Result<T, Failure> {
-    match result? {
+pub(crate) fn completed<T, E: Into<Failure>>(result: Result<Outcome<T>, E>) -> Result<T, Failure> {
+    match result.map_err(Into::into)? {
         Outcome::Complete(result) => Ok(result),
         Outcome::Interrupted(during) => {
             let message = format!(
@@ -193,7 +193,11 @@ fn completed<T>(result: Result<Outcome<T>, IssueError>) -> Result<T, Failure> {
 }
 
 fn issued(result: Result<Outcome<remote::Report>, IssueError>) -> Ended {
-    let finish = |report: remote::Report| Finished { card: report.card.identity.to_string(), report: Some(report) };
+    let finish = |report: remote::Report| Finished {
+        card: report.card.identity.to_string(),
+        changed: report.changed,
+        report: Some(report),
+    };
     completed(result).map(finish).into()
 }
 
@@ -404,7 +408,7 @@ pub unsafe extern "system" fn cw_process_new_use(application: *const cw_aid, out
         // SAFETY: the header asks for a readable struct.
         let aid = unsafe { input::require_aid(application, "application")? };
         let used = |result: Result<Outcome<CardIdentity>, IssueError>| {
-            completed(result).map(|card| Finished { card: card.to_string(), report: None }).into()
+            completed(result).map(|card| Finished { card: card.to_string(), changed: true, report: None }).into()
         };
         // SAFETY: `out` was checked; the header asks for a writable pointer.
         unsafe { hand_out(remote::record_use(aid), used, out) }

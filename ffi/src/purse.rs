@@ -383,7 +383,9 @@ fn ended(result: Result<Option<LoadReport>, LoadError>) -> Ended {
 
 /// Only a card that has the money, or that has nothing to finish, is a success.
 fn outcome(report: Option<&LoadReport>) -> Result<Finished, Failure> {
-    let Some(LoadReport { load, waiting }) = report else { return Ok(Finished { card: String::new(), report: None }) };
+    let Some(LoadReport { load, waiting }) = report else {
+        return Ok(Finished { card: String::new(), changed: true, report: None });
+    };
     match (waiting, load.state) {
         (Some(Waiting::Card { command, kind }), _) => Err(interrupted(command, kind)),
         (Some(Waiting::Account(error)), _) => {
@@ -395,7 +397,7 @@ fn outcome(report: Option<&LoadReport>) -> Result<Finished, Failure> {
                 format!("load {} is in dispute, case {case}: show the same card again, or settle it", load.id);
             Err(Failure::new(CW_QUARANTINED, message).doubtful(true))
         }
-        (None, LoadState::Loaded(_)) => Ok(Finished { card: String::new(), report: None }),
+        (None, LoadState::Loaded(_)) => Ok(Finished { card: String::new(), changed: true, report: None }),
         (None, LoadState::Closed(_) | LoadState::Reversed) => {
             let message =
                 format!("load {} has ended; the card did not get the money, and the account keeps it", load.id);

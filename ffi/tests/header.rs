@@ -6,7 +6,7 @@ use std::path::PathBuf;
 mod support;
 
 /// In the order in which a reader wants to meet them.
-const SOURCES: [&str; 31] = [
+const SOURCES: [&str; 33] = [
     "version",
     "status",
     "last_error",
@@ -37,6 +37,8 @@ const SOURCES: [&str; 31] = [
     "event",
     "account",
     "purse",
+    "script",
+    "number",
     "process",
 ];
 

@@ -223,6 +223,12 @@ namespace Cardwright
         internal static extern int cw_process_load_report(ProcessHandle process, IntPtr @out);
 
         [DllImport(Library, CallingConvention = Convention)]
+        internal static extern int cw_process_new_script(IntPtr script, out ProcessHandle @out);
+
+        [DllImport(Library, CallingConvention = Convention)]
+        internal static extern int cw_process_new_number(IntPtr number, out ProcessHandle @out);
+
+        [DllImport(Library, CallingConvention = Convention)]
         internal static extern int cw_process_new_load(IntPtr load, out ProcessHandle @out);
 
         [DllImport(Library, CallingConvention = Convention)]

@@ -685,6 +685,53 @@ namespace Cardwright
     }
 
     [StructLayout(LayoutKind.Sequential)]
+    internal struct cw_script_value : IGrows
+    {
+        public uint struct_size;
+        public uint reserved;
+        public IntPtr name;
+        public IntPtr bytes;
+        public UIntPtr length;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct cw_script : IGrows
+    {
+        public uint struct_size;
+        public uint flags;
+        public IntPtr profile;
+        public IntPtr profiles;
+        public UIntPtr profiles_len;
+        public IntPtr text;
+        public UIntPtr text_len;
+        public IntPtr name;
+        public IntPtr values;
+        public UIntPtr value_count;
+        public IntPtr card;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct cw_number : IGrows
+    {
+        public uint struct_size;
+        public uint flags;
+        public IntPtr profile;
+        public IntPtr profiles;
+        public UIntPtr profiles_len;
+        public IntPtr iccid;
+        public IntPtr imsi;
+        public IntPtr number;
+        public IntPtr sms_center;
+        public IntPtr home;
+        public IntPtr adm;
+        public IntPtr pin;
+        public IntPtr puk;
+        public IntPtr k;
+        public IntPtr opc;
+        public IntPtr op;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
     internal struct cw_purse_load : IGrows
     {
         public uint struct_size;
