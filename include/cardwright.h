@@ -711,6 +711,21 @@
 #define CW_LOADING_DISPUTED 14
 
 /*
+ `cw_script.flags`: steps that wait for a person are tried again.
+ */
+#define CW_SCRIPT_RELEASE_QUARANTINE 0x01
+
+/*
+ `cw_script.flags`: the text is an operator's ready-made commands, line by line, not TOML.
+ */
+#define CW_SCRIPT_LINES 0x02
+
+/*
+ `cw_number.flags`: steps that wait for a person are tried again.
+ */
+#define CW_NUMBER_RELEASE_QUARANTINE 0x01
+
+/*
  `flags` of `cw_process_new_delete`: also what depends on it, and personalized applications.
  */
 #define CW_DELETE_FORCE 0x02
@@ -782,7 +797,7 @@ typedef struct cw_load_file cw_load_file;
 
 /*
  An issuing process: a machine that decides, and does nothing itself. Made by `cw_process_new_issue`, `cw_process_new_delete`,
- `cw_process_new_use`, `cw_process_new_load`, `cw_process_resume_load` or `cw_process_give_up_load`, ended by `cw_process_free`, at any time: the next one takes up from what the journal and the card say. A process that has ended, well
+ `cw_process_new_use`, `cw_process_new_script`, `cw_process_new_number`, `cw_process_new_load`, `cw_process_resume_load` or `cw_process_give_up_load`, ended by `cw_process_free`, at any time: the next one takes up from what the journal and the card say. A process that has ended, well
  or not, stays so: to go on, make a new one.
 
  Either `cw_process_run` answers all its questions from a session, keys and a journal. Or the program does, with its own reader,
@@ -2318,6 +2333,153 @@ typedef struct cw_purse_load {
 } cw_purse_load;
 
 /*
+ A value that a script has a name for, different from card to card.
+ */
+typedef struct cw_script_value {
+  /*
+   Set it to `sizeof(cw_script_value)`.
+   */
+  uint32_t struct_size;
+  /*
+   Zero.
+   */
+  uint32_t reserved;
+  /*
+   Its name.
+   */
+  const char *name;
+  /*
+   Its bytes.
+   */
+  const uint8_t *bytes;
+  /*
+   Number of bytes: what the script says.
+   */
+  size_t length;
+} cw_script_value;
+
+/*
+ An issue script, and what kind of card it is for.
+ */
+typedef struct cw_script {
+  /*
+   Set it to `sizeof(cw_script)`.
+   */
+  uint32_t struct_size;
+  /*
+   0, or a sum of `CW_SCRIPT_RELEASE_QUARANTINE` and `CW_SCRIPT_LINES`.
+   */
+  uint32_t flags;
+  /*
+   The card's profile: one that is built in, such as "fmcos-2.0", or a table `[profile.NAME]` of `profiles`.
+   */
+  const char *profile;
+  /*
+   More profiles of native cards in TOML, UTF-8; may be NULL when the length is 0.
+   */
+  const uint8_t *profiles;
+  /*
+   Length of `profiles`, in bytes.
+   */
+  size_t profiles_len;
+  /*
+   The script, UTF-8; with length 0 that of the FMCOS 2.0 manual.
+   */
+  const uint8_t *text;
+  /*
+   Length of `text`, in bytes.
+   */
+  size_t text_len;
+  /*
+   With `CW_SCRIPT_LINES` the script's name, under which the journal has it; not looked at otherwise.
+   */
+  const char *name;
+  /*
+   Values that the script wants; may be NULL when the count is 0.
+   */
+  const struct cw_script_value *values;
+  /*
+   Number of values, up to 256.
+   */
+  size_t value_count;
+  /*
+   What the card is known by, as a handler or the print on it says: 1 to 32 printable ASCII characters without `/`. NULL: where the
+   profile says that cards tell it.
+   */
+  const char *card;
+} cw_script;
+
+/*
+ What a blank SIM is to become.
+ */
+typedef struct cw_number {
+  /*
+   Set it to `sizeof(cw_number)`.
+   */
+  uint32_t struct_size;
+  /*
+   0, or `CW_NUMBER_RELEASE_QUARANTINE`.
+   */
+  uint32_t flags;
+  /*
+   What kind of SIM it is: a profile that is built in, such as "sysmousim-sjs1", or a table `[profile.NAME]` of `profiles`.
+   */
+  const char *profile;
+  /*
+   More profiles of SIMs in TOML, UTF-8; may be NULL when the length is 0.
+   */
+  const uint8_t *profiles;
+  /*
+   Length of `profiles`, in bytes.
+   */
+  size_t profiles_len;
+  /*
+   ICCID that it gets or, where it keeps its own, has to have; NULL for whichever it has.
+   */
+  const char *iccid;
+  /*
+   IMSI.
+   */
+  const char *imsi;
+  /*
+   The subscriber's number, with + international; NULL for none.
+   */
+  const char *number;
+  /*
+   Short message service centre; NULL for none.
+   */
+  const char *sms_center;
+  /*
+   Home network as "262-01": what the card knows of locations is written back to what a new one has. NULL: that stays.
+   */
+  const char *home;
+  /*
+   ADM key, 8 bytes; NULL where the profile names none.
+   */
+  const uint8_t *adm;
+  /*
+   PIN that it gets, 4 to 8 digits; NULL for none.
+   */
+  const char *pin;
+  /*
+   PUK that it gets, 8 digits; NULL for none.
+   */
+  const char *puk;
+  /*
+   K, as the key service names it; NULL for a card that keeps its keys.
+   */
+  const char *k;
+  /*
+   OPc, as the key service names it; NULL where `op` is given.
+   */
+  const char *opc;
+  /*
+   OP, as the key service names it; NULL where `opc` is given.
+   */
+  const char *op;
+} cw_number;
+
+/*
  A key record of a PBOC application: what WRITE KEY, enciphered and with MAC, puts in front of the key.
  */
 typedef struct cw_key_record {
@@ -3626,6 +3788,28 @@ cw_status CW_CALL cw_process_resume_load(const struct cw_purse_terminal *termina
 cw_status CW_CALL cw_process_give_up_load(const char *id,
                                   uint64_t now_ms,
                                   struct cw_process **out);
+
+/*
+ A process that runs an issue script on the card in the reader, or finishes one that was cut off: each step durable, and complete when
+ everything that can be read was read back and every key that can be proved was.
+
+ A script that another text was begun with ends with `CW_CONTRADICTION`; a card that is not blank, a MAC or a key that the card
+ rejects, and what cannot be told, with `CW_QUARANTINED`. Keys in memory answer it; key services of programs, and `CW_ASK_KEYS`, are
+ asked for what they know: `CW_KEY_SERVICE` for the rest.
+ */
+cw_status CW_CALL cw_process_new_script(const struct cw_script *script,
+                                struct cw_process **out);
+
+/*
+ A process that writes a subscriber's numbers, codes and keys to the SIM in the reader, or finishes it where it was cut off: each step
+ durable, each file read back, the keys proved by AUTHENTICATE.
+
+ Values that do not fit the profile's numbering plan, and what the profile has no entry for, are refused before anything is sent:
+ `CW_BAD_VALUE`, `CW_UNSUPPORTED`. A rejected ADM key, and one with a single try left, end with `CW_QUARANTINED`. Keys in memory answer
+ it; key services of programs, and `CW_ASK_KEYS`, are not asked for MILENAGE yet: `CW_KEY_SERVICE`.
+ */
+cw_status CW_CALL cw_process_new_number(const struct cw_number *number,
+                                struct cw_process **out);
 
 /*
  A process that makes of a card what the order says, whatever was done before. Load files are shared; all else is copied.

@@ -245,6 +245,12 @@ impl CardProfile {
         self.status.get(&sw.0).copied()
     }
 
+    /// The status words that mean this on this card, where the profile says it.
+    #[cfg(feature = "std")]
+    pub(crate) fn words_for(&self, meaning: Meaning) -> impl Iterator<Item = StatusWord> {
+        self.status.iter().filter(move |(_, said)| **said == meaning).map(|(sw, _)| StatusWord(*sw))
+    }
+
     /// The card's identity in its answer to reset, where the profile has it there.
     #[must_use]
     pub fn identity_in(&self, atr: &[u8]) -> Option<Vec<u8>> {

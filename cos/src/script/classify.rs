@@ -1,6 +1,6 @@
 use alloc::vec::Vec;
 
-use cardwright_apdu::{CommandApdu, Ne, StatusWord};
+use cardwright_apdu::{CommandApdu, Ne};
 
 use super::{Action, Probe, ScriptStep, StepClass, SwPattern};
 use crate::profile::{CardProfile, Operation, Safeguard};
@@ -129,11 +129,7 @@ fn read_record(number: u8, p2: u8, data: &[u8], overwrites: bool) -> Probe {
 }
 
 fn exists(profile: &CardProfile) -> Vec<SwPattern> {
-    let there = StatusWord::INCORRECT_P1_P2;
-    if profile.meaning(there) == Some(crate::profile::Meaning::Exists) {
-        return Vec::from([SwPattern::exactly(there)]);
-    }
-    Vec::new()
+    profile.words_for(crate::profile::Meaning::Exists).map(SwPattern::exactly).collect()
 }
 
 /// Commands that a profile does not have: those of the standards, and of purses.

@@ -135,6 +135,82 @@ mod tests {
         assert!(script.steps[6].is_found(cardwright_apdu::StatusWord(0x6A86)));
     }
 
+    /// Every row of the table of classes that an operator's command can be of, each with what is done when its outcome is not known.
+    #[test]
+    fn each_row_of_the_table_of_classes_is_told_by_its_instruction() {
+        use crate::script::StepClass::{Append, Compare, Counter, Final, Money, Overwrite, Session};
+        #[derive(Debug, PartialEq)]
+        enum Asked {
+            Not,
+            Again,
+            Read,
+        }
+        for (line, class, asked) in [
+            // SELECT, READ, GET CHALLENGE, GET BALANCE, GET STATUS, GET DATA, INTERNAL AUTHENTICATE
+            ("00A40000023F00", Session, Asked::Not),
+            ("00A4040009A00000000386980701", Session, Asked::Not),
+            ("00B095001E", Session, Asked::Not),
+            ("00B2010C13", Session, Asked::Not),
+            ("0084000004", Session, Asked::Not),
+            ("008800000801020304050607 0808", Session, Asked::Not),
+            ("805C000204", Session, Asked::Not),
+            ("805A00020200 0108", Session, Asked::Not),
+            ("80F24000024F0000", Session, Asked::Not),
+            ("80CA9F7F00", Session, Asked::Not),
+            // UPDATE BINARY and RECORD, plain
+            ("00D6950002 1122", Overwrite, Asked::Read),
+            ("00DC010C02 1122", Overwrite, Asked::Read),
+            // with a MAC that is in the data: it was computed with a challenge that is gone
+            ("04D6950006 1122AABBCCDD", Final, Asked::Not),
+            ("04DC010C06 1122AABBCCDD", Final, Asked::Not),
+            ("04E2000806 1122AABBCCDD", Final, Asked::Not),
+            // CREATE FILE, WRITE KEY that adds and that changes in plain
+            ("80E03F000D 38FFFFF0F001FFFFFFFFFFFFFF", Compare, Asked::Again),
+            ("80E0001507 A8001EF0F0FFFF", Compare, Asked::Again),
+            ("80D401000D 36F0F0FF33FFFFFFFFFFFFFFFF", Compare, Asked::Again),
+            ("80D436000D 36F0F0FF33FFFFFFFFFFFFFFFF", Compare, Asked::Again),
+            // WRITE KEY enciphered
+            ("84D4010214 7C87BC23140021B3AFEA67E6359DDCFED7C943F6", Final, Asked::Not),
+            // APPEND RECORD, and UPDATE RECORD that makes a new one
+            ("00E2000802 1122", Append, Asked::Read),
+            ("00DC000B02 1122", Append, Asked::Read),
+            // ERASE DF
+            ("800E0000", Overwrite, Asked::Again),
+            // VERIFY, EXTERNAL AUTHENTICATE, CHANGE, RELOAD and UNBLOCK PIN
+            ("0020000003 12345F", Counter, Asked::Not),
+            ("0082000008 0102030405060708", Counter, Asked::Not),
+            ("805E010007 12345FFF666666", Counter, Asked::Not),
+            ("805E000007 66666611223344", Counter, Asked::Not),
+            ("842401000C F397B1FD0CD1747A8E0CB93B", Counter, Asked::Not),
+            ("0024000103 12345F", Counter, Asked::Not),
+            ("002C000110 31323334353637383132333435363738", Counter, Asked::Not),
+            // CREDIT, DEBIT, UPDATE OVERDRAFT
+            ("805200000B 2016121610580000112233", Money, Asked::Not),
+            ("805401000F 00000000201612161346001122 3344", Money, Asked::Not),
+            ("805800000E 0000142016121610580011223344", Money, Asked::Not),
+            // CARD BLOCK, APPLICATION BLOCK and UNBLOCK, PUT KEY, SET STATUS, LOAD, INSTALL, DELETE, STORE DATA
+            ("8416000004 11223344", Final, Asked::Not),
+            ("841E000004 11223344", Final, Asked::Not),
+            ("8418000004 11223344", Final, Asked::Not),
+            ("80D8000001 00", Final, Asked::Not),
+            ("80F0800F", Final, Asked::Not),
+            ("80E8000002 C400", Final, Asked::Not),
+            ("80E6020001 00", Final, Asked::Not),
+            ("80E4000002 4F00", Final, Asked::Not),
+            ("80E2800001 00", Final, Asked::Not),
+            // what nobody knows
+            ("80FF000000", Final, Asked::Not),
+        ] {
+            let step = &read(line).unwrap().steps[0];
+            let found = match step.probe {
+                Probe::Repeat => Asked::Again,
+                Probe::Read { .. } => Asked::Read,
+                _ => Asked::Not,
+            };
+            assert_eq!((step.class, found), (class, asked), "{line}");
+        }
+    }
+
     #[test]
     fn a_pin_is_not_in_the_fingerprint_and_a_changed_command_is() {
         let of = |text: &str| read(text).unwrap().steps[0].fingerprint();
