@@ -306,7 +306,8 @@ impl<'p> CpuSession<'p> {
         Ok(response)
     }
 
-    /// Reads with a MAC in both directions; the response is deciphered where the file is enciphered.
+    /// Reads with a MAC in both directions; where the file is enciphered, the number of bytes that the command asks for is enciphered and
+    /// the response deciphered. An enciphered file under an SM4 key cannot be read: how is not published.
     ///
     /// # Errors
     /// [`Error::ResponseMac`] when the card's MAC is wrong: the data are not given; as [`CpuSession::secured`].
@@ -319,6 +320,19 @@ impl<'p> CpuSession<'p> {
         enciphered: bool,
     ) -> Result<Zeroizing<Vec<u8>>, Error> {
         let name = command.name();
+        let command = match enciphered {
+            true if self.profile.mac.algorithm == MacAlgorithm::Sm4 => {
+                return Err(Error::Keys(cardwright_keys::KeyError::Unsupported));
+            }
+            true => {
+                // How many bytes are wanted is enciphered, too: `n 80 00 ..` (general manual 7.5, example 3).
+                let wanted = u8::try_from(command.ne().get()).unwrap_or(0);
+                let request =
+                    KeyRequest::Cryptogram { key: key.clone(), challenge: [wanted, 0x80, 0, 0, 0, 0, 0, 0].into() };
+                command.with_data(keys.ask_keys(request).await?.into_cryptogram()?)
+            }
+            false => command,
+        };
         // All there is: the MAC, and what encipherment adds, come on top of the data.
         let command = command.with_ne(Ne::MAX_SHORT);
         let (iv, response) = self.exchange_secured(card, keys, key, command, Safeguard::Mac).await?;

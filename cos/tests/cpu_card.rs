@@ -283,8 +283,10 @@ fn what_is_read_with_a_mac_is_checked_and_deciphered() {
     let mut keys = keys(&[("key", FF8)]);
     let value = cardwright_keys::KeyValue::new(&bytes(FF8)).unwrap();
     let iv: [u8; 8] = bytes("88BBE4E300000000").try_into().unwrap();
-    let read = || CommandApdu::new(0x00, 0xB0, 0x85, 0x00);
+    let read = || CommandApdu::new(0x00, 0xB0, 0x85, 0x00).with_ne(cardwright_apdu::Ne::new(8).unwrap());
     let sent = with_mac("04B0850004", "88BBE4E3") + "00";
+    let wanted = cardwright_cos::pboc::cryptogram(&value, &bytes("0880000000000000").try_into().unwrap()).unwrap();
+    let sent_enciphered = with_mac(&format!("04B085000C{}", hex::encode_upper(wanted)), "88BBE4E3") + "00";
     let answer = |data: &[u8]| {
         let mac = cardwright_cos::pboc::mac(&value, &iv, data).unwrap();
         hex::encode([data, &mac].concat()) + "9000"
@@ -299,7 +301,8 @@ fn what_is_read_with_a_mac_is_checked_and_deciphered() {
         ("0102039000".into(), false, None),
         ("9000".into(), false, None),
     ] {
-        let mut card = card(&[("0084000004", "88BBE4E39000"), (&sent, &response)]);
+        let sent = if enciphered { &sent_enciphered } else { &sent };
+        let mut card = card(&[("0084000004", "88BBE4E39000"), (sent, &response)]);
         let mut session = CpuSession::new(&profile);
         let data = block_on(session.read_secured(&mut card, &mut keys, &KeyRef::new("key"), read(), enciphered));
         assert_eq!(data.ok().map(|data| data.to_vec()), expected, "{response}");
