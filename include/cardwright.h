@@ -711,19 +711,9 @@
 #define CW_LOADING_DISPUTED 14
 
 /*
- `cw_script.flags`: steps that wait for a person are tried again.
- */
-#define CW_SCRIPT_RELEASE_QUARANTINE 0x01
-
-/*
  `cw_script.flags`: the text is an operator's ready-made commands, line by line, not TOML.
  */
-#define CW_SCRIPT_LINES 0x02
-
-/*
- `cw_number.flags`: steps that wait for a person are tried again.
- */
-#define CW_NUMBER_RELEASE_QUARANTINE 0x01
+#define CW_SCRIPT_LINES 0x01
 
 /*
  `flags` of `cw_process_new_delete`: also what depends on it, and personalized applications.
@@ -2367,7 +2357,7 @@ typedef struct cw_script {
    */
   uint32_t struct_size;
   /*
-   0, or a sum of `CW_SCRIPT_RELEASE_QUARANTINE` and `CW_SCRIPT_LINES`.
+   0, or `CW_SCRIPT_LINES`.
    */
   uint32_t flags;
   /*
@@ -2407,6 +2397,10 @@ typedef struct cw_script {
    profile says that cards tell it.
    */
   const char *card;
+  /*
+   What two persons have decided of a step that waits for them, with `CW_QUARANTINED`; NULL where none does.
+   */
+  const struct cw_release *release;
 } cw_script;
 
 /*
@@ -2418,7 +2412,7 @@ typedef struct cw_number {
    */
   uint32_t struct_size;
   /*
-   0, or `CW_NUMBER_RELEASE_QUARANTINE`.
+   Zero.
    */
   uint32_t flags;
   /*
@@ -2477,6 +2471,10 @@ typedef struct cw_number {
    OP, as the key service names it; NULL where `opc` is given.
    */
   const char *op;
+  /*
+   What two persons have decided of a step that waits for them, with `CW_QUARANTINED`; NULL where none does.
+   */
+  const struct cw_release *release;
 } cw_number;
 
 /*

@@ -119,7 +119,7 @@ fn profile() -> CardProfile {
 fn run(card: &mut Translator, store: &mut MemoryStore) -> Result<Outcome<ScriptReport>, ScriptRunError> {
     let profile = profile();
     let script = Script::read_toml(&script_text(), &profile, &Values::new()).unwrap();
-    let order = ScriptOrder { script, profile, identity: read_identity(), release_quarantine: false };
+    let order = ScriptOrder { script, profile, identity: read_identity(), release: None };
     let mut keys = SoftwareKeys::new();
     for (name, byte) in [("card-master", 0xFF), ("tac", 0x34), ("maintenance", 0x36), ("application-master", 0x39)] {
         keys.insert(name, KeyKind::Tdes, &[byte; 16]).unwrap();

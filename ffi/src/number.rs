@@ -16,11 +16,9 @@ use crate::failure::Failure;
 use crate::input;
 use crate::plain::{self, plain};
 use crate::process::{Ended, completed, cw_process, hand_out};
+use crate::release::{self, cw_release};
 use crate::script::text;
 use crate::status::*;
-
-/// `cw_number.flags`: steps that wait for a person are tried again.
-pub const CW_NUMBER_RELEASE_QUARANTINE: u32 = 0x01;
 
 /// What a blank SIM is to become.
 #[repr(C)]
@@ -28,7 +26,7 @@ pub const CW_NUMBER_RELEASE_QUARANTINE: u32 = 0x01;
 pub struct cw_number {
     /// Set it to `sizeof(cw_number)`.
     pub struct_size: u32,
-    /// 0, or `CW_NUMBER_RELEASE_QUARANTINE`.
+    /// Zero.
     pub flags: u32,
     /// What kind of SIM it is: a profile that is built in, such as "sysmousim-sjs1", or a table `[profile.NAME]` of `profiles`.
     pub profile: *const c_char,
@@ -58,6 +56,8 @@ pub struct cw_number {
     pub opc: *const c_char,
     /// OP, as the key service names it; NULL where `opc` is given.
     pub op: *const c_char,
+    /// What two persons have decided of a step that waits for them, with `CW_QUARANTINED`; NULL where none does.
+    pub release: *const cw_release,
 }
 
 plain! { cw_number: size_of::<cw_number>(); }
@@ -95,7 +95,7 @@ fn ended(result: Result<Outcome<NumberReport>, IssueError>) -> Ended {
 unsafe fn order(number: *const cw_number) -> Result<NumberOrder, Failure> {
     // SAFETY: passed on.
     let order = unsafe { plain::read(number)? };
-    if order.flags & !CW_NUMBER_RELEASE_QUARANTINE != 0 {
+    if order.flags != 0 {
         return Err(Failure::value(format!("flags {:X} of cw_number are not known", order.flags)));
     }
     let optional = |pointer: *const c_char, what: &str| {
@@ -125,8 +125,9 @@ unsafe fn order(number: *const cw_number) -> Result<NumberOrder, Failure> {
     };
     let keys = keys(optional(order.k, "k")?, optional(order.opc, "opc")?, optional(order.op, "op")?)?;
     let (pin, puk) = (pin.map_err(fits)?, puk.map_err(fits)?);
-    let release_quarantine = order.flags & CW_NUMBER_RELEASE_QUARANTINE != 0;
-    Ok(NumberOrder { adm, pin, puk, keys, release_quarantine, ..NumberOrder::new(profile, data) })
+    // SAFETY: passed on.
+    let release = if order.release.is_null() { None } else { Some(unsafe { release::read(order.release)? }) };
+    Ok(NumberOrder { adm, pin, puk, keys, release, ..NumberOrder::new(profile, data) })
 }
 
 fn keys(k: Option<String>, opc: Option<String>, op: Option<String>) -> Result<Option<SubscriberKeys>, Failure> {

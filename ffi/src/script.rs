@@ -13,12 +13,11 @@ use crate::failure::Failure;
 use crate::input;
 use crate::plain::{self, plain};
 use crate::process::{Ended, completed, cw_process, hand_out};
+use crate::release::{self, cw_release};
 use crate::status::*;
 
-/// `cw_script.flags`: steps that wait for a person are tried again.
-pub const CW_SCRIPT_RELEASE_QUARANTINE: u32 = 0x01;
 /// `cw_script.flags`: the text is an operator's ready-made commands, line by line, not TOML.
-pub const CW_SCRIPT_LINES: u32 = 0x02;
+pub const CW_SCRIPT_LINES: u32 = 0x01;
 
 /// A value that a script has a name for, different from card to card.
 #[repr(C)]
@@ -42,7 +41,7 @@ pub struct cw_script_value {
 pub struct cw_script {
     /// Set it to `sizeof(cw_script)`.
     pub struct_size: u32,
-    /// 0, or a sum of `CW_SCRIPT_RELEASE_QUARANTINE` and `CW_SCRIPT_LINES`.
+    /// 0, or `CW_SCRIPT_LINES`.
     pub flags: u32,
     /// The card's profile: one that is built in, such as "fmcos-2.0", or a table `[profile.NAME]` of `profiles`.
     pub profile: *const c_char,
@@ -63,6 +62,8 @@ pub struct cw_script {
     /// What the card is known by, as a handler or the print on it says: 1 to 32 printable ASCII characters without `/`. NULL: where the
     /// profile says that cards tell it.
     pub card: *const c_char,
+    /// What two persons have decided of a step that waits for them, with `CW_QUARANTINED`; NULL where none does.
+    pub release: *const cw_release,
 }
 
 plain! {
@@ -103,7 +104,7 @@ fn ended(result: Result<Outcome<ScriptReport>, ScriptRunError>) -> Ended {
 unsafe fn order(script: *const cw_script) -> Result<ScriptOrder, Failure> {
     // SAFETY: passed on.
     let script = unsafe { plain::read(script)? };
-    if script.flags & !(CW_SCRIPT_RELEASE_QUARANTINE | CW_SCRIPT_LINES) != 0 {
+    if script.flags & !CW_SCRIPT_LINES != 0 {
         return Err(Failure::value(format!("flags {:X} of cw_script are not known", script.flags)));
     }
     // SAFETY: passed on.
@@ -126,8 +127,9 @@ unsafe fn order(script: *const cw_script) -> Result<ScriptOrder, Failure> {
         // SAFETY: passed on.
         false => CardSource::Given(unsafe { input::string(script.card, "card")? }),
     };
-    let release_quarantine = script.flags & CW_SCRIPT_RELEASE_QUARANTINE != 0;
-    Ok(ScriptOrder { script: read, profile, identity, release_quarantine })
+    // SAFETY: passed on.
+    let release = if script.release.is_null() { None } else { Some(unsafe { release::read(script.release)? }) };
+    Ok(ScriptOrder { script: read, profile, identity, release })
 }
 
 /// # Safety

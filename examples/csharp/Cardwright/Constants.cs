@@ -42,9 +42,7 @@ namespace Cardwright
         internal const uint CW_BOOKING_REFUSED = 2;
         internal const uint CW_BOOKING_PENDING = 3;
         internal const uint CW_BOOKING_NOT_SEEN = 4;
-        internal const uint CW_SCRIPT_RELEASE_QUARANTINE = 0x01;
-        internal const uint CW_SCRIPT_LINES = 0x02;
-        internal const uint CW_NUMBER_RELEASE_QUARANTINE = 0x01;
+        internal const uint CW_SCRIPT_LINES = 0x01;
         internal const uint CW_PURSE_DEPOSIT = 1;
         internal const uint CW_PURSE_WALLET = 2;
         internal const uint CW_PURSE_TDES = 1;

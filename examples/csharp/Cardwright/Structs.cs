@@ -708,6 +708,7 @@ namespace Cardwright
         public IntPtr values;
         public UIntPtr value_count;
         public IntPtr card;
+        public IntPtr release;
     }
 
     [StructLayout(LayoutKind.Sequential)]
@@ -729,6 +730,7 @@ namespace Cardwright
         public IntPtr k;
         public IntPtr opc;
         public IntPtr op;
+        public IntPtr release;
     }
 
     [StructLayout(LayoutKind.Sequential)]

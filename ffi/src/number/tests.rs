@@ -36,7 +36,7 @@ fn each_wrong_order_has_its_status() {
         assert!(process.is_null(), "{what}");
     };
     refused(|number| number.struct_size -= 1, CW_STRUCT_SIZE, "an older struct than there is");
-    refused(|number| number.flags = 2, CW_BAD_VALUE, "flags");
+    refused(|number| number.flags = 1, CW_BAD_VALUE, "flags");
     refused(|number| number.profile = null(), CW_NULL, "no profile");
     refused(|number| number.profile = c"none".as_ptr(), CW_NOT_FOUND, "a profile that there is not");
     refused(|number| number.imsi = null(), CW_NULL, "no IMSI");

@@ -124,7 +124,7 @@ fn each_wrong_order_has_its_status() {
         assert!(process.is_null(), "{what}");
     };
     refused(|script| script.struct_size -= 1, CW_STRUCT_SIZE, "an older struct than there is");
-    refused(|script| script.flags = 4, CW_BAD_VALUE, "flags");
+    refused(|script| script.flags = 2, CW_BAD_VALUE, "flags");
     refused(|script| script.profile = null(), CW_NULL, "no profile");
     refused(|script| script.profile = c"none".as_ptr(), CW_NOT_FOUND, "a profile that there is not");
     refused(|script| script.text_len = 5, CW_NULL, "no text");
