@@ -75,6 +75,10 @@ if [ "$quick" = no ]; then
   step "issuing in a storm, and sabotage that it has to find"
   cargo build --release --example crash_storm --locked --quiet
   scripts/check-storm.sh "$here/target/release/examples/crash_storm"
+  step "a report in a browser"
+  cargo build --release --example report --locked --quiet
+  mkdir "$folder/report"
+  scripts/check-report.sh "$here/target/release/examples/report" "$folder/report" || [ $? = 3 ]
   step "installed C library"
   mkdir "$folder/installed"
   scripts/check-install.sh "$folder/installed"
