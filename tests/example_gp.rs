@@ -13,6 +13,7 @@ use cardwright::apdu::transport::vpcd::VirtualCard;
 use cardwright::apdu::{CommandApduRef, Transport, TransportError};
 use cardwright::gp::DescriptorPolicy;
 use cardwright::gp::load_file::CapFile;
+use cardwright::relay::{Identity, Stay, TerminalClient, TerminalLimits};
 use cardwright_capgen::CapBuilder;
 use cardwright_sim::{CardFile, CardLifeCycle, JavaCard, SimReader};
 use serde_json::Value;
@@ -171,6 +172,43 @@ fn no_command_is_sent_that_need_not_be() {
         assert!(output.status.success(), "{options}: {}", text(&output));
         assert_eq!(names, expected, "{options}");
     }
+}
+
+#[test]
+fn the_card_of_an_enrolled_terminal_is_used_like_a_local_one() {
+    let (server, kiosk) = (Identity::new(&[1; 32]), Identity::new(&[2; 32]));
+    let desk = Desk::new();
+    std::fs::write(desk.path().join("server.key"), hex::encode([1; 32])).unwrap();
+    for (standing, exit) in [("admitted", 0), ("suspended", 4)] {
+        std::fs::write(desk.path().join("roster"), format!("kiosk-1 {} {standing}\n", kiosk.public_key())).unwrap();
+        let mut command = desk.command("--json --relay 0 --identity server.key --roster roster --test-keys list");
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap());
+        let mut first = String::new();
+        while !first.contains("waiting for a terminal at") {
+            assert_ne!(said.read_line(&mut first).unwrap(), 0, "{first}");
+        }
+        let address = first.trim().rsplit(' ').next().unwrap().parse().unwrap();
+        let mut reader = SimReader::new(card(SCP03));
+        let stay = Stay { slot: 0, insertion: [7; 8], atr: vec![0x3B, 0x00] };
+        let limits = TerminalLimits { give_up: Duration::ZERO, ..TerminalLimits::default() };
+        let client = TerminalClient::new(Identity::new(&[2; 32]), vec![server.public_key()], limits);
+        let served = client.serve(address, &stay, &mut reader, |_| {});
+        assert_eq!(served.is_ok(), exit == 0, "{served:?}");
+        if exit != 0 {
+            // Nobody else comes.
+            child.kill().unwrap();
+            child.wait().unwrap();
+            assert_eq!(reader.commands(), 0);
+            continue;
+        }
+        let output = child.wait_with_output().unwrap();
+        let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((&value["card"]["kind"], &value["card"]["name"]), (&"relay".into(), &"terminal kiosk-1".into()));
+        assert_eq!((value["commands"].as_u64(), reader.commands()), (Some(6), 6));
+    }
+    desk.fails("--relay 0 --identity none --roster roster --test-keys list", 9, &["none"]);
+    desk.fails("--relay 0 --test-keys list", 2, &["--identity"]);
 }
 
 #[cfg(unix)]

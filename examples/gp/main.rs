@@ -8,6 +8,7 @@ mod look;
 mod options;
 mod order;
 mod place;
+mod relay;
 mod session;
 mod show;
 mod stop;
@@ -69,7 +70,7 @@ fn run(options: &Options) -> Result<(), Failure> {
 
 /// Everything that can be wrong with files and keys is found before the card is touched.
 fn on_card(options: &Options, command: &OnCard, record: Option<&Path>, replay: Option<&Path>) -> Result<(), Failure> {
-    let is_software = replay.is_some() || (options.place.reader.is_none() && options.place.listen.is_none());
+    let is_software = replay.is_some() || options.place.is_software();
     let order = order::read(command)?;
     let mut book = match order {
         Order::Info | Order::Keys | Order::Plain(_) => None,
@@ -277,7 +278,7 @@ fn conclude(options: &Options, place: &Place, channel: Value, result: Value) {
     let where_it_is = match place.kind {
         Kind::Software => format!("software card {} (--reader NAME for a real one)", place.name),
         Kind::Reader => place.name.clone(),
-        Kind::Network => format!("card at {}", place.name),
+        Kind::Network | Kind::Relay => format!("card at {}", place.name),
         Kind::Trace => format!("trace {}", place.name),
     };
     let channel = match (channel["protocol"].as_str(), channel["level"].as_str()) {

@@ -23,7 +23,7 @@ Exit status:
    10  an answer of the card breaks the standard
   130  ended by Ctrl-C, between two commands
 
-Without --reader or --listen the card is a software card in the file gp.card, so that everything can be tried:
+Without --reader, --listen or --relay the card is a software card in the file gp.card, so that everything can be tried:
     gp list
     gp plan install applet.cap
     gp install applet.cap";
@@ -58,12 +58,24 @@ pub(crate) struct Options {
 #[command(next_help_heading = "Where the card is")]
 pub(crate) struct PlaceOptions {
     /// The PC/SC reader with this name, or a part of it.
-    #[arg(long, short = 'r', global = true, value_name = "NAME", conflicts_with_all = ["listen", "card"])]
+    #[arg(long, short = 'r', global = true, value_name = "NAME", conflicts_with_all = ["listen", "relay", "card"])]
     pub(crate) reader: Option<String>,
 
     /// A card program that connects here as it does to vpcd, the virtual reader of vsmartcard. The address is 127.0.0.1 if not given.
-    #[arg(long, global = true, value_name = "[ADDRESS:]PORT", conflicts_with = "card")]
+    #[arg(long, global = true, value_name = "[ADDRESS:]PORT", conflicts_with_all = ["relay", "card"])]
     pub(crate) listen: Option<String>,
+
+    /// The card at an enrolled terminal that connects here, in a sealed session. The address is 127.0.0.1 if not given.
+    #[arg(long, global = true, value_name = "[ADDRESS:]PORT", requires_all = ["identity", "roster"], conflicts_with = "card")]
+    pub(crate) relay: Option<String>,
+
+    /// With --relay: this server's identity key, 64 hexadecimal digits in a file; terminals pin its public half.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) identity: Option<PathBuf>,
+
+    /// With --relay: enrolled terminals, one a line: name, public key, admitted, suspended or revoked.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) roster: Option<PathBuf>,
 
     /// Memory of the software card; made when it is not there.
     #[arg(long, global = true, value_name = "FILE", default_value = "gp.card")]
@@ -72,6 +84,13 @@ pub(crate) struct PlaceOptions {
     /// Secure channel protocol of a software card that is made new, and of a plan.
     #[arg(long, global = true, value_enum, default_value = "03")]
     pub(crate) scp: Scp,
+}
+
+impl PlaceOptions {
+    /// Whether the card is the software card.
+    pub(crate) fn is_software(&self) -> bool {
+        self.reader.is_none() && self.listen.is_none() && self.relay.is_none()
+    }
 }
 
 /// Which keys the card has.

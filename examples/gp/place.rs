@@ -13,6 +13,7 @@ use cardwright_sim::{AesKeyLength, CardFile, JavaCard, SecureChannelProtocol, Si
 
 use crate::failure::{Exit, Failure};
 use crate::options::{PlaceOptions, Scp};
+use crate::relay;
 use crate::stop;
 
 /// How long to wait for a card.
@@ -24,6 +25,7 @@ pub(crate) enum Kind {
     Software,
     Reader,
     Network,
+    Relay,
     Trace,
 }
 
@@ -33,6 +35,7 @@ impl Kind {
             Self::Software => "software",
             Self::Reader => "reader",
             Self::Network => "network",
+            Self::Relay => "relay",
             Self::Trace => "trace",
         }
     }
@@ -104,6 +107,10 @@ pub(crate) fn open(options: &PlaceOptions, verbose: bool) -> Result<Place, Failu
             let (name, reader) = network(address)?;
             (Kind::Network, name, Box::new(reader))
         }
+        _ if options.relay.is_some() => {
+            let card = relay::terminal(options)?;
+            (Kind::Relay, format!("terminal {}", card.terminal()), Box::new(card))
+        }
         _ => (Kind::Software, options.card.display().to_string(), Box::new(software(options)?)),
     };
     Ok(Place { kind, name, card: Metered::new(inner, verbose), recorded: None })
@@ -164,9 +171,14 @@ fn software(options: &PlaceOptions) -> Result<SimReader, Failure> {
     Ok(SimReader::new(card.map_err(|error| Failure::file(error, next))?))
 }
 
+/// This machine, where only a port is given.
+pub(crate) fn with_host(address: &str) -> String {
+    if address.contains(':') { address.to_owned() } else { format!("127.0.0.1:{address}") }
+}
+
 /// A virtual reader with the card in it that connects first.
 fn network(address: &str) -> Result<(String, VirtualReader), Failure> {
-    let whole = if address.contains(':') { address.to_owned() } else { format!("127.0.0.1:{address}") };
+    let whole = with_host(address);
     let next = "free the port, or name another one: --listen [ADDRESS:]PORT";
     let wrong = |error| Failure::new(Exit::NoCard, format!("--listen {address}: {error}"), next);
     let mut reader = VirtualReader::bind_to(&whole).map_err(wrong)?;
