@@ -10,6 +10,7 @@ use cardwright::issuance::machine::Machine;
 use cardwright::issuance::purse::PurseEvent;
 use cardwright::issuance::step::StepState;
 use cardwright::issuance::store::Journal;
+use cardwright::issuance::system::settlement::{Class, DayEvent, Resolution, Totals};
 
 use crate::ReportError;
 use crate::day::Day;
@@ -108,6 +109,31 @@ pub(crate) struct Loads {
     pub(crate) disputed: u64,
 }
 
+/// A business day of settlement.
+#[derive(Default)]
+pub(crate) struct Settled {
+    pub(crate) totals: Option<Totals>,
+    pub(crate) exceptions: Vec<Mismatch>,
+    pub(crate) is_closed: bool,
+}
+
+/// An exception of a business day.
+pub(crate) struct Mismatch {
+    pub(crate) number: u32,
+    pub(crate) class: Class,
+    pub(crate) load: Option<String>,
+    pub(crate) amount: u32,
+    pub(crate) owner: Option<String>,
+    pub(crate) resolution: Option<Resolution>,
+}
+
+impl Settled {
+    /// Exceptions that nobody has ended.
+    pub(crate) fn open(&self) -> u64 {
+        self.exceptions.iter().filter(|mismatch| mismatch.resolution.is_none()).count() as u64
+    }
+}
+
 /// All of it.
 #[derive(Default)]
 pub(crate) struct Figures {
@@ -120,6 +146,8 @@ pub(crate) struct Figures {
     pub(crate) latencies: BTreeMap<String, Vec<u64>>,
     pub(crate) open: Vec<OpenItem>,
     pub(crate) loads: BTreeMap<Day, Loads>,
+    /// By the name of the business day.
+    pub(crate) settlement: BTreeMap<String, Settled>,
     /// When the open attempt of a step began.
     begun: BTreeMap<(Entity, String), u64>,
     marks: BTreeMap<Entity, (Mark, u64, String)>,
@@ -158,6 +186,7 @@ impl Figures {
         match machine {
             // The id of a load is claimed in the same transaction, in an entity of its own.
             "purse" if record.entity.as_str().starts_with("purse/") => self.purse(record),
+            "settlement" => self.settle(record),
             // Records before schema 2 name no machine; there was the job alone.
             JobState::NAME | "" => self.job(record),
             _ => Ok(()),
@@ -224,6 +253,36 @@ impl Figures {
             PurseEvent::Closed { .. } => day.closed += 1,
             PurseEvent::Reversed { .. } => day.reversed += 1,
             PurseEvent::Disputed { .. } => day.disputed += 1,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, record: &Record) -> Result<(), ReportError> {
+        let wrong = |error: minicbor::decode::Error| ReportError::Record { seq: record.seq, what: error.to_string() };
+        let event: DayEvent = minicbor::decode(&record.body).map_err(wrong)?;
+        let name = record.entity.as_str().rsplit('/').next().unwrap_or_default();
+        let day = self.settlement.entry(name.to_owned()).or_default();
+        let mut named = |number: u32, change: &dyn Fn(&mut Mismatch)| {
+            if let Some(mismatch) = day.exceptions.iter_mut().find(|mismatch| mismatch.number == number) {
+                change(mismatch);
+            }
+        };
+        match event {
+            DayEvent::Matched { totals, .. } => day.totals = Some(totals),
+            DayEvent::Found { exception } => day.exceptions.push(Mismatch {
+                number: exception.number,
+                class: exception.class,
+                load: exception.load,
+                amount: exception.amount,
+                owner: None,
+                resolution: None,
+            }),
+            DayEvent::Assigned { number, owner, .. } => named(number, &|mismatch| mismatch.owner = Some(owner.clone())),
+            DayEvent::Resolved { number, resolution, .. } => {
+                named(number, &|mismatch| mismatch.resolution = Some(resolution.clone()));
+            }
+            DayEvent::Closed { .. } => day.is_closed = true,
             _ => {}
         }
         Ok(())

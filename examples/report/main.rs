@@ -106,6 +106,7 @@ fn run(options: &Options) -> Result<(), ReportError> {
     let name = options.journal.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let html = page::write(&options.title, &name, &figures, &audit)?;
     std::fs::write(&options.output, html).map_err(|error| ReportError::File(options.output.clone(), error))?;
-    println!("{}: {} records, {} cards", options.output.display(), audit.head.seq, figures.cards.len());
+    let (records, cards) = (audit.head.seq, figures.cards.len());
+    println!("{}: {records} records, {cards} card{}", options.output.display(), if cards == 1 { "" } else { "s" });
     Ok(())
 }

@@ -8,7 +8,7 @@ use cardwright::issuance::audit::Report;
 use crate::ReportError;
 use crate::chart::{self, Bars, thousands};
 use crate::day::{Day, duration, minute};
-use crate::figures::{Figures, Loads, Outcome, percentile};
+use crate::figures::{Figures, Loads, Outcome, Settled, percentile};
 
 /// Days in the charts.
 const MOST_DAYS: i64 = 62;
@@ -29,6 +29,9 @@ pub(crate) fn write(title: &str, journal: &str, figures: &Figures, audit: &Repor
     }
     if !figures.loads.is_empty() {
         body += &loads(&figures.loads)?;
+    }
+    if !figures.settlement.is_empty() {
+        body += &settlement(&figures.settlement)?;
     }
     body += &open(figures);
     body += &chain(audit, figures);
@@ -239,6 +242,63 @@ fn loads(loads: &BTreeMap<Day, Loads>) -> Result<String, ReportError> {
     let table = table(&["day", "#loaded", "#credited", "#reversed", "#disputed"], rows);
     let words = "Loads of electronic purses by the day of their outcome. Amounts in units of the currency's hundredth, divided by 100.";
     Ok(pair("Purses", words, &legend, &chart::standing("Loads a day", &bars)?, &table))
+}
+
+/// Business days, compared three ways: bank, journal, cards.
+fn settlement(days: &BTreeMap<String, Settled>) -> Result<String, ReportError> {
+    let days: Vec<_> = days.iter().rev().take(MOST_DAYS as usize).collect::<Vec<_>>().into_iter().rev().collect();
+    let matched = |day: &Settled| day.totals.map_or(0, |totals| u64::from(totals.matched));
+    let bars = Bars {
+        labels: days.iter().map(|(name, _)| name.get(5..).unwrap_or(name).to_owned()).collect(),
+        parts: vec![
+            days.iter().map(|(_, day)| matched(day)).collect(),
+            days.iter().map(|(_, day)| day.exceptions.len() as u64 - day.open()).collect(),
+            days.iter().map(|(_, day)| day.open()).collect(),
+        ],
+    };
+    let legend = legend(&["bank, journal and card agree", "did not, and is settled", "did not, and is open"]);
+    let rows = days.iter().rev().map(|(name, day)| {
+        let state = match (day.is_closed, day.totals, day.open()) {
+            (true, ..) => "signed and closed",
+            (_, None, _) => "sources are coming",
+            (_, _, 0) => "to be closed",
+            _ => "exceptions are open",
+        };
+        let totals = day.totals.unwrap_or_default();
+        vec![
+            (*name).clone(),
+            money(totals.debited.saturating_sub(totals.reversed)),
+            money(totals.bank_debits.saturating_sub(totals.bank_reversals)),
+            thousands(day.exceptions.len() as u64),
+            state.into(),
+        ]
+    });
+    let table_of_days = table(&["day", "#journal", "#bank", "#exceptions", "state"], rows);
+    let words = "Each business day compared three ways. Journal and bank: what was debited, less what was reversed.";
+    let mut html =
+        pair("Settlement", words, &legend, &chart::standing("Settlement by business day", &bars)?, &table_of_days);
+    let exceptions = days.iter().rev().flat_map(|(name, day)| {
+        day.exceptions.iter().map(move |mismatch| {
+            vec![
+                (*name).clone(),
+                mismatch.number.to_string(),
+                mismatch.class.name().into(),
+                mismatch.load.clone().unwrap_or_default(),
+                money(mismatch.amount.into()),
+                mismatch.owner.clone().unwrap_or_else(|| "nobody".into()),
+                mismatch.resolution.as_ref().map_or_else(|| "open".into(), |resolution| resolution.words()),
+            ]
+        })
+    });
+    let exceptions: Vec<_> = exceptions.take(MOST_OPEN).collect();
+    if !exceptions.is_empty() {
+        let columns = ["day", "#no.", "what", "load", "#amount", "owner", "came to"];
+        let body =
+            format!("<div class=\"scroll tall\" tabindex=\"0\">{}</div>", table(&columns, exceptions.into_iter()));
+        html +=
+            &section("Exceptions of settlement", "What did not match, who looks after it, and how it ended.", &body);
+    }
+    Ok(html)
 }
 
 fn open(figures: &Figures) -> String {
