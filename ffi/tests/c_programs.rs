@@ -174,3 +174,23 @@ fn the_program_of_the_readme_compiles_and_lists() {
     support::compile(&source, Link::Shared, &program);
     assert_eq!(support::run(&program, &[]), "80, an AID of 8 bytes\n");
 }
+
+#[test]
+fn the_program_of_the_guide_issues_a_card_that_is_torn_out() {
+    if !support::has_c_compiler() {
+        return;
+    }
+    let page = fs::read_to_string(support::repository().join("docs/c.md")).unwrap();
+    let code = page.split("```c\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    fs::copy(support::repository().join("examples/c/reader.h"), file("reader.h")).unwrap();
+    fs::write(file("payment.cap"), cardwright_capgen::default_payment_cap()).unwrap();
+    fs::write(file("guide.c"), code).unwrap();
+    support::compile(&file("guide.c"), Link::Shared, &file("guide"));
+    let (cap, journal) = (file("payment.cap"), file("guide.journal"));
+    assert_eq!(
+        support::run(&file("guide"), &[cap.to_str().unwrap(), journal.to_str().unwrap()]),
+        "torn out: the same card is put back\ncomplete: 3 objects on the card, key version 01\n"
+    );
+}

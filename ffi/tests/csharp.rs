@@ -228,3 +228,19 @@ fn the_program_of_the_readme_compiles_and_lists() {
     let printed = run(program(folder.path(), "Readme", vec![source, main]));
     assert_eq!(printed, "SCP03\nA000000151000000\n");
 }
+
+#[test]
+fn the_program_of_the_guide_issues_a_card_that_is_torn_out() {
+    if !has_mono() {
+        return;
+    }
+    let page = fs::read_to_string(support::repository().join("docs/c.md")).unwrap();
+    let code = page.split("```csharp\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (source, cap) = (folder.path().join("Guide.cs"), folder.path().join("payment.cap"));
+    fs::write(&source, code).unwrap();
+    fs::write(&cap, cardwright_capgen::default_payment_cap()).unwrap();
+    let mut guide = program(folder.path(), "Guide", vec![source]);
+    guide.arg(&cap).arg(folder.path().join("guide.journal"));
+    assert_eq!(run(guide), "torn out: the same card is put back\ncomplete: 3 objects on the card\n");
+}
