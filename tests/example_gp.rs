@@ -362,6 +362,13 @@ fn an_aid_typed_wrong_is_answered_with_the_one_that_is_near() {
         7,
         &["there is nothing with AID A00000038698070111", "is A00000038698070101 meant?"],
     );
+    for command in ["lock", "unlock", "status"] {
+        desk.fails(
+            &format!("{command} A00000038698070111"),
+            7,
+            &["there is nothing with AID", "is A00000038698070101 meant?"],
+        );
+    }
     desk.fails("delete D27600012401", 7, &["there is nothing", "gp list shows what there is"]);
 }
 

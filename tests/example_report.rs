@@ -8,8 +8,9 @@ use std::process::Output;
 use std::sync::LazyLock;
 
 use cardwright::issuance::event::{Event, IdempotencyClass, StepEvent};
-use cardwright::issuance::journal::{Entity, Mark};
+use cardwright::issuance::journal::{Entity, Entry, Label, Mark};
 use cardwright::issuance::store::{Journal, SqliteStore, Store, Transaction};
+use cardwright::issuance::system::settlement::{Class, DayEvent, Exception, Resolution, Totals};
 use tempfile::TempDir;
 
 /// A journal of some cards, made once.
@@ -158,6 +159,51 @@ fn a_journal_that_is_damaged_newer_or_none_gives_no_report() {
     assert_eq!(std::fs::read(folder.path().join("j")).unwrap(), whole);
     let again = report(folder.path(), &["--sample", "3", "j", "-o", "r.html"]);
     assert!(text(&again).contains("is there already"), "{}", text(&again));
+}
+
+#[test]
+fn settlement_is_shown_by_business_day_with_its_exceptions() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = SqliteStore::open(folder.path().join("days.journal")).unwrap();
+    for (day, exceptions) in [("2026-03-02", 0), ("2026-03-03", 2)] {
+        let entity = Entity::new(&format!("settlement/{day}")).unwrap();
+        let totals = Totals { matched: 40, debited: 123_456, reversed: 400, bank_debits: 123_000, ..Totals::default() };
+        let mut events =
+            vec![DayEvent::CutOff { at_ms: 1, after: 0, upto: 0 }, DayEvent::Matched { at_ms: 2, totals, exceptions }];
+        let found = |number| Exception {
+            number,
+            class: Class::BankOnly,
+            load: Some("<b>T1</b>".into()),
+            amount: 500,
+            bank: Vec::new(),
+            evidence: Vec::new(),
+        };
+        events.extend((1..=exceptions).map(|number| DayEvent::Found { exception: found(number) }));
+        if exceptions > 0 {
+            let resolution = Resolution::Claimed { reference: "C-7".into() };
+            events.push(DayEvent::Assigned { at_ms: 3, number: 1, owner: "<i>Wang</i>".into() });
+            events.push(DayEvent::Resolved { at_ms: 4, number: 1, resolution, day: day.into() });
+        }
+        let body = |event: &DayEvent| minicbor::to_vec(event).unwrap();
+        let entries: Vec<_> = events.iter().map(|event| Entry { entity: entity.clone(), body: body(event) }).collect();
+        let transaction = Transaction::new(entries).of(Label::new("settlement").unwrap());
+        let _durable = store.commit(transaction, 1_772_409_600_000).unwrap();
+    }
+    drop(store);
+    let output = report(folder.path(), &["days.journal", "-o", "r.html"]);
+    assert!(output.status.success(), "{}", text(&output));
+    let html = std::fs::read_to_string(folder.path().join("r.html")).unwrap();
+    let section = html.split("<h2>Settlement</h2>").nth(1).unwrap();
+    for expected in ["1\u{202F}230.56", "1\u{202F}230.00", "to be closed", "exceptions are open"] {
+        assert!(section.contains(expected), "{expected}");
+    }
+    let exceptions = section.split("<h2>Exceptions of settlement</h2>").nth(1).unwrap();
+    for expected in
+        ["bank only", "&lt;b&gt;T1&lt;/b&gt;", "&lt;i&gt;Wang&lt;/i&gt;", "claimed C-7", "nobody", "<td>open</td>"]
+    {
+        assert!(exceptions.contains(expected), "{expected}");
+    }
+    assert!(!html.contains("<b>T1") && !html.contains("<i>Wang"));
 }
 
 #[test]

@@ -18,7 +18,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use cardwright::apdu::{Aid, block_on};
+use cardwright::apdu::{Aid, StatusWord, block_on};
 use cardwright::gp::command::{Scope, StatusTarget};
 use cardwright::gp::procedure::read_registry;
 use cardwright::gp::{Error as GpError, LifeCycle};
@@ -148,6 +148,10 @@ fn carry_out(
     bar.finish_and_clear();
     match done {
         Ok(Done::NotThere { aid, deleted }) => Err(not_there(&aid, &deleted, place, ready)),
+        Ok(Done::Status(None)) => match work {
+            Work::Status(Some(aid)) => Err(not_there(aid, &[], place, ready)),
+            _ => Ok(Done::Status(None)),
+        },
         Ok(done) => Ok(done),
         Err(error) => Err(why(error, work, place, ready)),
     }
@@ -155,6 +159,12 @@ fn carry_out(
 
 /// A locked card refuses in many ways: it is asked whether it is. What could be done next is said where it is known.
 fn why(error: GpError, work: &Work, place: &mut Place, ready: &mut Ready) -> Failure {
+    if let (Work::SetStatus { target: StatusTarget::Application(aid), .. }, GpError::Refused { sw, .. }) =
+        (work, &error)
+        && *sw == StatusWord::REFERENCED_DATA_NOT_FOUND
+    {
+        return not_there(aid, &[], place, ready);
+    }
     let is_refused = matches!(error, GpError::Refused { .. }) && work.changes() && ready.channel.is_open();
     let failure = Failure::of(error, work.changes());
     if !is_refused {

@@ -45,11 +45,11 @@ pub(crate) struct Options {
     pub(crate) channel: ChannelOptions,
 
     /// Prints one JSON object in place of text (docs/gp.md has its members); errors as well.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Output")]
     pub(crate) json: bool,
 
     /// Shows every command in words, without its data.
-    #[arg(long, short = 'v', global = true)]
+    #[arg(long, short = 'v', global = true, help_heading = "Output")]
     pub(crate) verbose: bool,
 }
 
