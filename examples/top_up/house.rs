@@ -353,7 +353,12 @@ impl House {
         for place in 0..self.cards.len() {
             if !self.cards[place].is_lost {
                 self.now_ms += 500;
-                while self.resume(place, 0, n, 9, None)? {}
+                // What is not ended by then stays open, and is shown as such.
+                for _ in 0..5 {
+                    if !self.resume(place, 0, n, 9, None)? {
+                        break;
+                    }
+                }
             }
         }
         Ok(())
