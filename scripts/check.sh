@@ -72,6 +72,8 @@ if [ "$quick" = no ]; then
   scripts/check-cuts.sh "$here/target/release/examples" "$folder"
   step "killed 200 times"
   CARDWRIGHT_KILLS=200 cargo test "${features[@]}" --locked --test killed_issuing
+  step "200 cards over the network while server and terminal are killed"
+  CARDWRIGHT_CARDS=200 cargo test "${features[@]}" --locked --test killed_terminals
   step "issuing in a storm, and sabotage that it has to find"
   cargo build --release --example crash_storm --locked --quiet
   scripts/check-storm.sh "$here/target/release/examples/crash_storm"

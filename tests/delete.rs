@@ -406,3 +406,37 @@ fn a_deletion_in_quarantine_waits_for_two_persons() {
     let outcome = drive(remote::delete(DeleteOrder { aid: instance(), force: true, access }), &mut reader, &mut store);
     assert!(matches!(outcome, Ok(Outcome::Complete(_))) && !is_on(reader.card(), instance()), "{outcome:?}");
 }
+
+/// What the ledger says decides over money: nil and settled, for this application on this card alone.
+#[test]
+fn an_application_with_money_goes_only_when_its_ledger_is_settled() {
+    let (card, mut store) = issued(SCP03);
+    let identity = |card: &JavaCard| {
+        let (outcome, _) = issue(&order(300), card.twin(), &mut MemoryStore::new(), Faults::none());
+        let Ok(Outcome::Complete(report)) = outcome else { panic!("{outcome:?}") };
+        report.card.identity
+    };
+    let name = identity(&card);
+    for (amount, unsettled) in [(1, 0), (0, 1)] {
+        let refused = remote::Settled::of(name.clone(), instance(), remote::Balance { amount, unsettled });
+        assert!(matches!(refused, Err(IssueError::NotSettled { .. })));
+    }
+    let settled = |card, aid| remote::Settled::of(card, aid, remote::Balance { amount: 0, unsettled: 0 }).unwrap();
+    let mut delete = |settled, card: JavaCard| {
+        let mut reader = SimReader::new(card);
+        let order = DeleteOrder { aid: instance(), force: false, access: order(300) };
+        let outcome = drive(remote::delete_settled(order, settled), &mut reader, &mut store);
+        (outcome, reader)
+    };
+    // The ledger of another application, and of another card.
+    let (outcome, reader) = delete(settled(name.clone(), package()), card.twin());
+    refused(&outcome, reader, &snapshot(&card), &["is personalized".into()]);
+    let other = identity(&JavaCard::builder().protocol(SCP03).seed(99).build());
+    assert_ne!(other, name);
+    let (outcome, reader) = delete(settled(other, instance()), card.twin());
+    refused(&outcome, reader, &snapshot(&card), &["another card".into()]);
+
+    let (outcome, reader) = delete(settled(name, instance()), card.twin());
+    assert!(is_complete(&outcome), "{outcome:?}");
+    assert!(!is_on(reader.card(), instance()));
+}

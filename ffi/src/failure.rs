@@ -340,7 +340,8 @@ impl From<IssueError> for Failure {
             IssueError::NotIssued { .. } | IssueError::NotOnCard { .. } => CW_NOT_FOUND,
             IssueError::IssuerSecurityDomain { .. }
             | IssueError::HasDependants { .. }
-            | IssueError::Personalized { .. } => CW_GUARDED,
+            | IssueError::Personalized { .. }
+            | IssueError::NotSettled { .. } => CW_GUARDED,
             IssueError::NoNewKeys { .. } => CW_NO_KEYS,
             _ => CW_INTERNAL,
         };

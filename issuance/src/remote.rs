@@ -25,15 +25,17 @@ mod issue;
 mod order;
 mod personalize;
 mod report;
+mod settled;
 mod usage;
 
-pub use delete::{DeleteOrder, delete};
+pub use delete::{DeleteOrder, delete, delete_settled};
 pub(crate) use domain::refusal;
 pub use issue::issue;
 pub use order::{ApplicationKeys, ApplicationOrder, Order};
 pub(crate) use report::Stop;
 pub use report::{ApplicationRow, ApplicationStatus, CardFacts, InterruptedDuring, IssueError, Kind, Outcome, Report};
-pub use usage::record_use;
+pub use settled::{Balance, Settled};
+pub use usage::{record_use, recorded_status, report_use};
 
 /// Names of the steps in the journal.
 pub mod steps {

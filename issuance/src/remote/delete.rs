@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use super::domain::{Domain, outcome_of};
 use super::order::Order;
 use super::report::{ApplicationRow, IssueError, Outcome, Report, Stop};
+use super::settled::Settled;
 use super::steps;
 use crate::event::{Event, IdempotencyClass, Proof, StepEvent};
 use crate::job::Job;
@@ -37,15 +38,27 @@ pub struct DeleteOrder {
 /// the card's answer settles the step.
 #[must_use]
 pub fn delete(order: DeleteOrder) -> Conversation<Result<Outcome<Report>, IssueError>> {
-    Conversation::new(|mut port| async move {
-        match run(&mut port, &order).await {
+    conversation(order, None)
+}
+
+/// The same for an application with money, which is personalized, and whose balance is nil and settled: for that application on that card
+/// alone, without `force`.
+#[must_use]
+pub fn delete_settled(order: DeleteOrder, settled: Settled) -> Conversation<Result<Outcome<Report>, IssueError>> {
+    let access = Order { card: Some(settled.card().clone()), ..order.access };
+    conversation(DeleteOrder { access, ..order }, Some(settled.application()))
+}
+
+fn conversation(order: DeleteOrder, settled: Option<Aid>) -> Conversation<Result<Outcome<Report>, IssueError>> {
+    Conversation::new(move |mut port| async move {
+        match run(&mut port, &order, settled).await {
             Ok(report) => Ok(Outcome::Complete(report)),
             Err(stop) => stop.into_outcome(),
         }
     })
 }
 
-async fn run(port: &mut IssuancePort, order: &DeleteOrder) -> Result<Report, Stop> {
+async fn run(port: &mut IssuancePort, order: &DeleteOrder, settled: Option<Aid>) -> Result<Report, Stop> {
     let aid = order.aid;
     let mut domain = Domain::meet_for(port, &order.access).await?;
     let mut job = Job::read(port, domain.facts.identity.application_entity(&aid)?).await?;
@@ -71,7 +84,7 @@ async fn run(port: &mut IssuancePort, order: &DeleteOrder) -> Result<Report, Sto
         } else if step.is_in_doubt() {
             job.resolve(port, steps::DELETE, StepEvent::NotDone).await?;
         }
-        check(&registry, &aid, &gone, order.force)?;
+        check(&registry, &aid, &gone, order.force, settled == Some(aid))?;
         port.tell(Notice::Stage("deleting"));
         let permit = job.begin(port, steps::DELETE, intent(&aid)).await?;
         let result = procedure::delete(port, &mut session.opened.channel, &aid, !gone.is_empty()).await;
@@ -173,7 +186,7 @@ async fn delete_unlisted(
     if deleted? { Ok(()) } else { Err(IssueError::NotOnCard { aid: *aid }.into()) }
 }
 
-fn check(registry: &Registry, aid: &Aid, dependants: &[Aid], force: bool) -> Result<(), IssueError> {
+fn check(registry: &Registry, aid: &Aid, dependants: &[Aid], force: bool, is_settled: bool) -> Result<(), IssueError> {
     if registry.issuer_security_domain().is_some_and(|domain| domain.aid == *aid) {
         return Err(IssueError::IssuerSecurityDomain { aid: *aid });
     }
@@ -184,7 +197,7 @@ fn check(registry: &Registry, aid: &Aid, dependants: &[Aid], force: bool) -> Res
         return Err(IssueError::HasDependants { aid: *aid, dependants: dependants.to_vec() });
     }
     let life_cycle = registry.application(aid).and_then(|entry| entry.life_cycle);
-    if life_cycle.is_some_and(LifeCycle::is_personalized) {
+    if life_cycle.is_some_and(LifeCycle::is_personalized) && !is_settled {
         return Err(IssueError::Personalized { aid: *aid });
     }
     Ok(())

@@ -338,6 +338,16 @@ pub enum IssueError {
         /// The AID.
         aid: Aid,
     },
+    /// There is money on the application, or on its way.
+    #[error("{aid} has a balance of {amount} and {unsettled} transactions that are not settled: settle them first")]
+    NotSettled {
+        /// The AID.
+        aid: Aid,
+        /// What is on the card, in the smallest unit of the currency.
+        amount: u64,
+        /// Transactions that are not settled.
+        unsettled: u32,
+    },
     /// No new key set in the order fits the card's protocol.
     #[error("the order has no new key set for {protocol}")]
     NoNewKeys {
