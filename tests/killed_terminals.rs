@@ -91,7 +91,7 @@ fn killed_in_turn_all_cards_end_right() {
             continue;
         }
         kills += 1;
-        if kills % 2 == 0 {
+        if kills.is_multiple_of(2) {
             drop(running_server);
             running_server = start(server(folder, &address, &[]));
         } else {
@@ -111,11 +111,8 @@ fn check(folder: &Path, cards: u32) {
     let mut done: BTreeMap<(String, String), u32> = BTreeMap::new();
     assert!(reader.finding().is_none(), "{:?}", reader.finding());
     for record in reader.records(0, usize::MAX).unwrap() {
-        match Event::of(&record) {
-            Ok(Event::Step { step, event: StepEvent::Succeeded { .. }, .. }) => {
-                *done.entry((record.entity.as_str().to_owned(), step)).or_default() += 1;
-            }
-            _ => {}
+        if let Event::Step { step, event: StepEvent::Succeeded { .. }, .. } = Event::of(&record).unwrap() {
+            *done.entry((record.entity.as_str().to_owned(), step)).or_default() += 1;
         }
     }
     let once = |step: &str| done.iter().filter(|((_, name), times)| name == step && **times == 1).count() as u32;

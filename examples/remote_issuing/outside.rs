@@ -52,7 +52,7 @@ pub(crate) struct Outside {
 impl Outside {
     pub(crate) fn new(cards: u32, applications: u8, has_faults: bool, seed: u64) -> Self {
         let mut dice = ChaCha20Rng::seed_from_u64(seed);
-        let mut one_in = |n: u32| dice.next_u32() % n == 0;
+        let mut one_in = |n: u32| dice.next_u32().is_multiple_of(n);
         let mut fates = BTreeMap::new();
         for card in 1..=cards {
             for application in 1..=applications {
@@ -137,7 +137,7 @@ impl Outside {
             reader.set_log(true);
             if self.has_faults {
                 for _ in 0..dice.next_u32() % 4 {
-                    let fault = if dice.next_u32() % 2 == 0 { Fault::CutBefore } else { Fault::CutAfter };
+                    let fault = if dice.next_u32().is_multiple_of(2) { Fault::CutBefore } else { Fault::CutAfter };
                     reader.plan(u64::from(1 + dice.next_u32() % COMMANDS), fault);
                 }
             }

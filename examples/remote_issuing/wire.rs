@@ -25,8 +25,8 @@ impl Wire {
         std::thread::spawn(move || {
             while let Ok((terminal, _)) = listener.accept() {
                 let Ok(server) = TcpStream::connect(server) else { continue };
-                let breaks =
-                    [dice.next_u32(), dice.next_u32()].map(|roll| (roll % 3 == 0).then_some(400 + roll % 20_000));
+                let breaks = [dice.next_u32(), dice.next_u32()]
+                    .map(|roll| (roll.is_multiple_of(3)).then_some(400 + roll % 20_000));
                 for (from, to, breaks) in [(&terminal, &server, breaks[0]), (&server, &terminal, breaks[1])] {
                     let (Ok(from), Ok(to)) = (from.try_clone(), to.try_clone()) else { continue };
                     let cuts = Arc::clone(&counting);

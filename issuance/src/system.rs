@@ -4,6 +4,7 @@
 //! |---|---|
 //! | self-service top-up: readers admitted, cards bound to accounts, purses loaded | [`top_up`] |
 //! | daily settlement: bank file, own journal and card evidence compared | [`settlement`] |
+//! | SIM vending: identity, number, money, card, hand | [`vending`] |
 //! | self-service pick-up: one card for a code, exactly once across kiosks | [`pick_up`] |
 //!
 //! What several of them use: [`admission`] of readers, [`presence`] of whatever has to be heard of, [`alarm`]s that are told once and
@@ -17,3 +18,4 @@ pub mod presence;
 pub mod pick_up;
 pub mod settlement;
 pub mod top_up;
+pub mod vending;
