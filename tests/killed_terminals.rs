@@ -1,7 +1,7 @@
 //! Server and terminal are killed (SIGKILL) in turn while cards are issued over the network: in the end every card is complete, holds
 //! the keys that it should, and each step was done once.
 //!
-//! Four cards and a few kills by default; `CARDWRIGHT_CARDS=200` for as many, which `scripts/check.sh` does.
+//! Twenty cards and a dozen kills by default; `CARDWRIGHT_CARDS=200` for as many, which `scripts/check.sh` does.
 #![cfg(unix)]
 
 mod support;
@@ -52,7 +52,7 @@ fn made(folder: &Path, name: &str, arguments: &[&str], file: &str) {
 }
 
 fn cards() -> u32 {
-    std::env::var("CARDWRIGHT_CARDS").map_or(4, |text| text.parse().unwrap())
+    std::env::var("CARDWRIGHT_CARDS").map_or(20, |text| text.parse().unwrap())
 }
 
 /// A folder with the keys of a server and a terminal that know each other.
@@ -87,7 +87,7 @@ fn killed_in_turn_all_cards_end_right() {
         assert!(Instant::now() < until, "the cards do not come to an end");
         chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         std::thread::sleep(Duration::from_millis(200 + (chance >> 33) % 400));
-        if kills >= u64::from(cards).min(60) {
+        if kills >= u64::from(cards).min(80) {
             continue;
         }
         kills += 1;

@@ -23,14 +23,17 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use cardwright::apdu::TransportErrorKind;
 use cardwright::issuance::Driver;
-use cardwright::issuance::remote::{self, Order, Outcome};
-use cardwright::issuance::store::SqliteStore;
+use cardwright::issuance::job::JobError;
+use cardwright::issuance::remote::{self, IssueError, Order, Outcome};
+use cardwright::issuance::store::{SqliteStore, StoreError};
 use cardwright::keys::SoftwareKeys;
 use cardwright::relay::{ChannelLimits, RelayNotice, RelayServer, Roster, SealedCard, ServerLimits};
 use clap::Parser;
 
 /// Runs of one card in one session: a reader that breaks off is tried again.
-const RUNS: u32 = 3;
+const RUNS: u32 = 10;
+/// Before a card is tried again of which an earlier session wrote something last.
+const PAUSE: Duration = Duration::from_millis(300);
 
 /// Issues cards at enrolled terminals over the network, with published test keys.
 #[derive(Debug, Parser)]
@@ -158,6 +161,8 @@ impl Desk {
                     return;
                 }
                 Ok(_) => {}
+                // A terminal that was killed offers its card in another reader, and the session before has not ended yet.
+                Err(error) if is_conflict(&*error) => std::thread::sleep(PAUSE),
                 Err(error) => {
                     println!("{who}: not issued: {error}");
                     self.tally.failed.fetch_add(1, SeqCst);
@@ -190,6 +195,15 @@ impl Desk {
             None => Ok(outcome?),
         }
     }
+}
+
+/// Whether another session wrote to the card's record meanwhile: it is read anew then.
+fn is_conflict(error: &(dyn Error + 'static)) -> bool {
+    use IssueError::{Job, Store};
+    matches!(
+        error.downcast_ref(),
+        Some(Store(StoreError::Conflict { .. }) | Job(JobError::Store(StoreError::Conflict { .. })))
+    )
 }
 
 fn now() -> u64 {
