@@ -23,7 +23,7 @@ packages=()
 command -v cc >/dev/null || packages+=(gcc libc6-dev)
 if [ "$quick" = no ]; then
   command -v c++ >/dev/null || packages+=(g++)
-  for package in pkg-config libpcsclite-dev libpcsclite1 pcscd vsmartcard-vpcd mono-mcs mono-runtime valgrind softhsm2 gcc-mingw-w64-i686 g++-mingw-w64-i686 \
+  for package in pkg-config libpcsclite-dev libpcsclite1 pcscd vsmartcard-vpcd python3-venv mono-mcs mono-runtime valgrind softhsm2 gcc-mingw-w64-i686 g++-mingw-w64-i686 \
     $([ "$(uname -m)" != x86_64 ] || echo gcc-multilib g++-multilib); do
     dpkg -s "$package" >/dev/null 2>&1 || packages+=("$package")
   done
@@ -95,6 +95,10 @@ if [ "$quick" = no ]; then
   step "readers"
   mkdir "$folder/readers"
   scripts/check-readers.sh "$folder/readers"
+
+  step "host tools of others"
+  mkdir "$folder/interop"
+  scripts/check-interop.sh "$folder/interop"
 fi
 
 step "all checks passed"
