@@ -147,6 +147,21 @@ fn a_decision_on_something_else_leaves_the_step_held() {
     }
 }
 
+/// What was deleted begins anew; decisions about what was there before are none about what comes after.
+#[test]
+fn a_decision_from_before_a_deletion_releases_nothing_after_it() {
+    let mut store = journal();
+    let unused = of(signed(proposal(the_one(&store).matter(), 2, 1), &[0, 1]));
+    let begun = Intent::new(IdempotencyClass::Compare, [2; 32]).begun();
+    let held_again = step(StepEvent::Quarantined { reason: "tried 12 times".into() });
+    let mut kept = Kept::<crate::job::JobState>::load(&store, entity()).unwrap();
+    let events = [Event::Gone, step(begun), held_again];
+    crate::machine::Change::new().apply(&mut kept, &events).unwrap().commit(&mut store, NOW).unwrap();
+    let second = the_one(&store);
+    assert_eq!(second.number, 2);
+    assert_eq!(run(&mut store, Some(unused)).unwrap(), Some(second));
+}
+
 #[test]
 fn signatures_that_the_journal_has_already_count() {
     let mut store = journal();
