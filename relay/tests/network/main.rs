@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use cardwright_apdu::transport::InProcess;
 use cardwright_apdu::{Delivery, Transport, TransportError};
 use cardwright_relay::{
-    ChannelLimits, HandshakeError, Identity, LineError, Record, Refusal, RelayNotice, RelayServer, Roster, SealedCard,
-    ServerLimits, SessionId, Stay, TerminalClient, TerminalLimits, challenge, hello,
+    ChannelLimits, HandshakeError, Identity, LineError, Record, RecordError, Refusal, RelayNotice, RelayServer, Roster,
+    SealedCard, ServerLimits, SessionId, Stay, TerminalClient, TerminalLimits, challenge, hello,
 };
 use wire::{Act, Wiretap};
 
@@ -202,7 +202,9 @@ fn a_terminal_that_dies_leaves_its_command_open_and_begins_anew() {
     });
     assert!(dead.is_err());
     let (got, mut card) = card();
+    let begun = Instant::now();
     client(2).serve(world.address, &stay(), &mut card, |_| {}).unwrap();
+    assert!(begun.elapsed() < Duration::from_millis(LIMITS.channel.grace_ms), "nobody waits for the dead terminal");
     let first = result.recv_timeout(Duration::from_secs(5)).unwrap();
     assert!(first[..3].iter().all(Result::is_ok));
     assert_eq!(first[3].as_ref().unwrap_err().delivery, Delivery::Unknown);
@@ -251,6 +253,11 @@ fn whoever_is_silent_slow_or_too_big_is_closed() {
             Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset),
         }
     };
+    // Before keys are agreed on, a record is short.
+    let mut stream = TcpStream::connect(world.address).unwrap();
+    stream.write_all(&[0, 0, 0x02, 0x01]).unwrap();
+    assert!(matches!(world.refusal(), LineError::Record(RecordError::Length { limit: 512, actual: 513 })));
+    drop(stream);
     // Says nothing at all; stops inside a record; claims four gigabytes; is no terminal.
     for bytes in [&b""[..], &[0, 0, 1, 0, 2, 0x11], &[0xFF; 64], b"GET / HTTP/1.1\r\n\r\n"] {
         let mut stream = TcpStream::connect(world.address).unwrap();
