@@ -461,6 +461,12 @@
 #define CW_ORDER_RELEASE_QUARANTINE 0x02
 
 /*
+ `cw_order.flags`: the initial keys of a card (version FF) may be replaced. They never come back; without it such a card is refused
+ before anything is changed.
+ */
+#define CW_ORDER_REPLACE_INITIAL_KEYS 0x04
+
+/*
  `cw_application_order.flags`: the card's load file must have this version, major and minor.
  */
 #define CW_APPLICATION_VERSION 0x01
@@ -1887,6 +1893,10 @@ typedef struct cw_install {
    Length of `token`, in bytes.
    */
   size_t token_len;
+  /*
+   0, or `CW_IRREVERSIBLE`, which the privilege Mandated DAP Verification needs: the card then loads nothing without a signature.
+   */
+  uint32_t flags;
 } cw_install;
 
 /*
@@ -2612,7 +2622,7 @@ typedef struct cw_order {
   size_t current_key_count;
   /*
    Key sets that it shall get: the first whose kind fits the card's protocol counts. `kvn` is 0 in all of them: the set
-   replaces that of the card and gets its version, or 01 where that was the initial one (FF).
+   replaces that of the card and gets its version, or 01 where that was the initial one (FF), with `CW_ORDER_REPLACE_INITIAL_KEYS`.
    */
   const struct cw_key_candidate *new_keys;
   /*
@@ -3706,8 +3716,8 @@ cw_status CW_CALL cw_session_store_data(struct cw_session *session,
  Puts a key set into the security domain of the open channel, and verifies the check values that the card computed.
 
  `new_keys` names the key or master key in `keys`; its `kvn` is the version that the set gets, 0 for that of the set which the
- channel was opened with. Without `CW_PUT_KEYS_ADD` that set is replaced; in a channel of SCP11 keys are added, as they are, only. Initial keys (version FF) vanish when the first set
- comes, which gets version 01; this needs `CW_IRREVERSIBLE`.
+ channel was opened with. Without `CW_PUT_KEYS_ADD` that set is replaced; in a channel of SCP11 keys are added, as they are, only. Initial keys (version FF) vanish for good when the
+ first set comes, added or not; in their place it gets version 01. This needs `CW_IRREVERSIBLE`.
 
  When the answer is lost (`cw_error.in_doubt`), open the channel again with both key sets as candidates: the one that fits
  tells which is on the card. Nothing authenticates the key diversification data that the keys are derived with; `cw_process_run`

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use cardwright::apdu::{CommandApduRef, block_on, tlv};
 use cardwright::gp::command::{self, InstallForInstall};
-use cardwright::gp::procedure::{self, KeyCandidate, KeyScheme, NewKeys, OpenOptions, Opened};
+use cardwright::gp::procedure::{self, KeyCandidate, KeyScheme, NewKeys, OpenOptions, Opened, Replaced};
 use cardwright::gp::{Error, LoadFile, LoadFileError, SecurityLevel};
 use cardwright::issuance::event::Event;
 use cardwright::issuance::remote::{IssueError, Outcome};
@@ -98,6 +98,26 @@ fn loading_and_installing_takes_five_commands_and_one_a_block() {
             assert!(reader.card().pboc_application(&instance()).is_some());
         }
     }
+}
+
+/// Sets that are added make a card drop its initial keys as well.
+#[test]
+fn initial_keys_are_neither_replaced_nor_dropped_by_the_way() {
+    let initial = JavaCard::builder().protocol(SCP03).key_version(0xFF).build();
+    let mut reader = SimReader::new(initial);
+    let mut opened = open(&mut reader, SecurityLevel::C_MAC);
+    assert_eq!(opened.channel.kvn(), Some(0xFF));
+    let set = KeySet::same(KeyRef::new("domain-aes"));
+    let refused = NewKeys::in_place_of(opened.kvn, set.clone());
+    assert!(matches!(refused, Err(Error::Irreversible { .. })), "{refused:?}");
+    let added = NewKeys::added(0x30, set.clone());
+    let refused = block_on(procedure::prepare_keys(&mut keys(), &opened.channel, &opened.keys, &added));
+    assert!(matches!(refused, Err(Error::Irreversible { .. })), "{refused:?}");
+    assert_eq!(reader.commands(), 3, "nothing was sent");
+    let meant = NewKeys { replaced: Replaced::Initial, ..added };
+    let put = block_on(procedure::prepare_keys(&mut keys(), &opened.channel, &opened.keys, &meant)).unwrap();
+    block_on(procedure::put_keys(&mut reader, &mut opened.channel, &put)).unwrap();
+    assert!(reader.card().key_set(0xFF).is_none() && reader.card().key_set(0x30).is_some());
 }
 
 #[test]

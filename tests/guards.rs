@@ -90,6 +90,23 @@ fn a_changed_order_is_not_counted_while_the_domain_keys_are_in_doubt() {
 }
 
 #[test]
+fn initial_keys_go_only_when_the_order_says_so() {
+    for protocol in [support::SCP02, SCP03] {
+        let fresh = || JavaCard::builder().protocol(protocol).key_version(0xFF).seed(7).build();
+        let (outcome, mut reader) = issue(&order(500), fresh(), &mut MemoryStore::new(), Faults::none());
+        let refused = matches!(outcome, Err(IssueError::Gp(cardwright::gp::Error::Irreversible { .. })));
+        assert!(refused, "{outcome:?}");
+        // Before anything was changed.
+        let changes = |entry: &LogEntry| matches!(entry.command[1], 0xD8 | 0xE2 | 0xE4 | 0xE6 | 0xE8 | 0xF0);
+        assert!(!reader.take_log().iter().any(changes));
+        let meant = Order { replace_initial_keys: true, ..order(500) };
+        let (outcome, reader) = issue(&meant, reader.card().twin(), &mut MemoryStore::new(), Faults::none());
+        assert!(is_complete(&outcome), "{outcome:?}");
+        assert!(reader.card().key_set(0xFF).is_none() && reader.card().key_set(0x01).is_some());
+    }
+}
+
+#[test]
 fn a_bare_9000_to_put_key_is_settled_by_the_next_session_of_the_same_run() {
     let bare = Faults::none().at(number_of(is_put_key), Fault::Respond(vec![0x90, 0x00]));
     let (outcome, _) = issue(&order(500), card(SCP03), &mut MemoryStore::new(), bare);

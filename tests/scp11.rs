@@ -124,7 +124,7 @@ async fn everything(reader: &mut SimReader, channel: &mut SecureChannel) {
     procedure::load_and_install(reader, channel, None, &load_file, &install, None, |_, _| {}).await.unwrap();
     assert_eq!(procedure::read_registry(reader, channel).await.unwrap().entries.len(), 3);
     let new = KeySet::same(KeyRef::new("new-aes"));
-    let put = NewKeys { keys: new.clone(), kvn: 0x30, replace: None, base_key: false };
+    let put = NewKeys::added(0x30, new.clone());
     let put = procedure::prepare_keys(&mut keys(), channel, &new, &put).await.unwrap();
     procedure::put_keys(reader, channel, &put).await.unwrap();
     assert!(procedure::delete(reader, channel, &package(), true).await.unwrap());

@@ -291,6 +291,14 @@ static void channels(struct reader *reader, cw_keys *keys, const char *cap)
     install.load_file = install.module;
     install.application = install.module;
     expect(cw_session_install(session, &install), CW_REFUSED, "installed what is not loaded");
+    memset(install.privileges, 0xC1, 1);
+    expect(cw_session_install(session, &install), CW_BAD_VALUE, "Mandated DAP Verification by the way");
+    install.flags = CW_IRREVERSIBLE;
+    expect(cw_session_install(session, &install), CW_REFUSED, "Mandated DAP Verification, meant");
+    memset(install.privileges, 0, 1);
+    install.flags = 1;
+    expect(cw_session_install(session, &install), CW_BAD_VALUE, "an unknown flag");
+    install.flags = 0;
     install.parameters_len = 16;
     expect(cw_session_install(session, &install), CW_NULL, "parameters with a length and no bytes");
     expect(cw_session_load(session, load_file, NULL, NULL, NULL), CW_OK, "loaded, after the load that was cancelled");

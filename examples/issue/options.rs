@@ -98,6 +98,10 @@ pub(crate) struct Options {
     /// Tries steps again that wait for persons: two simulated ones sign for each.
     #[arg(long)]
     pub(crate) release_quarantine: bool,
+
+    /// Replaces the initial keys of a card (version FF), which never come back.
+    #[arg(long)]
+    pub(crate) replace_initial_keys: bool,
 }
 
 /// Secure channel protocol by number.

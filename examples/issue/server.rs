@@ -159,6 +159,7 @@ fn order(options: &Options) -> Result<Order, Box<dyn Error>> {
         applications: vec![ApplicationOrder::new(load_file, module, keys).with_version(major, minor)],
         override_lockout: options.override_lockout,
         release: None,
+        replace_initial_keys: options.replace_initial_keys,
     })
 }
 

@@ -1,7 +1,7 @@
 //! What changes the content of a card besides loading and installing.
 
 use cardwright_gp::command::StatusTarget;
-use cardwright_gp::procedure::{self, KeyCandidate, KeyScheme, NewKeys};
+use cardwright_gp::procedure::{self, KeyCandidate, KeyScheme, NewKeys, Replaced};
 use cardwright_gp::{DataEncryption, DataStructure, LifeCycle, StoreData};
 
 use crate::boundary::boundary;
@@ -131,7 +131,7 @@ pub unsafe extern "system" fn cw_session_set_status(
 }
 
 /// Whether the flag for what cannot be undone is there; other flags than `known` are refused.
-fn irreversible(flags: u32, known: u32) -> Result<bool, Failure> {
+pub(crate) fn irreversible(flags: u32, known: u32) -> Result<bool, Failure> {
     if flags & !(CW_IRREVERSIBLE | known) != 0 {
         return Err(Failure::value(format!("flags {flags:X} are not known")));
     }
@@ -196,8 +196,8 @@ pub unsafe extern "system" fn cw_session_store_data(
 /// Puts a key set into the security domain of the open channel, and verifies the check values that the card computed.
 ///
 /// `new_keys` names the key or master key in `keys`; its `kvn` is the version that the set gets, 0 for that of the set which the
-/// channel was opened with. Without `CW_PUT_KEYS_ADD` that set is replaced; in a channel of SCP11 keys are added, as they are, only. Initial keys (version FF) vanish when the first set
-/// comes, which gets version 01; this needs `CW_IRREVERSIBLE`.
+/// channel was opened with. Without `CW_PUT_KEYS_ADD` that set is replaced; in a channel of SCP11 keys are added, as they are, only. Initial keys (version FF) vanish for good when the
+/// first set comes, added or not; in their place it gets version 01. This needs `CW_IRREVERSIBLE`.
 ///
 /// When the answer is lost (`cw_error.in_doubt`), open the channel again with both key sets as candidates: the one that fits
 /// tells which is on the card. Nothing authenticates the key diversification data that the keys are derived with; `cw_process_run`
@@ -243,22 +243,23 @@ fn new_keys_of(
             ));
         }
         let kvn = candidate.kvn.ok_or_else(|| Failure::value("kvn: a key set that is added needs a version"))?;
-        return Ok(NewKeys { keys: candidate.keys_for([0; 10]), kvn, replace: None, base_key: false });
+        return Ok(NewKeys::added(kvn, candidate.keys_for([0; 10])));
     };
     if candidate.scheme != KeyScheme::AsIs && in_use.kdd == [0; 10] {
         let message = "the key diversification data is all zero: keys derived from it would not be the card's own";
         return Err(Failure::new(CW_CARD_FAULT, message).of("INITIALIZE UPDATE"));
     }
     let keys = candidate.keys_for(in_use.kdd);
+    let is_meant = in_use.kvn == 0xFF && irreversible;
     if add {
         let kvn = candidate.kvn.ok_or_else(|| Failure::value("kvn: a key set that is added needs a version"))?;
-        return Ok(NewKeys { keys, kvn, replace: None, base_key: false });
+        let added = NewKeys::added(kvn, keys);
+        return Ok(if is_meant { NewKeys { replaced: Replaced::Initial, ..added } } else { added });
     }
-    let mut new = NewKeys::in_place_of(in_use.kvn, keys).map_err(Failure::from)?;
-    if new.replace.is_none() && !irreversible {
-        let what = "replacing the initial keys (version FF)";
-        return Err(cardwright_gp::Error::Irreversible { what }.into());
-    }
+    let mut new = match is_meant {
+        true => NewKeys::in_place_of_initial(keys),
+        false => NewKeys::in_place_of(in_use.kvn, keys).map_err(Failure::from)?,
+    };
     new.kvn = candidate.kvn.unwrap_or(new.kvn);
     Ok(new)
 }

@@ -1,6 +1,7 @@
 //! Loading and installing.
 
 use std::ffi::c_void;
+use std::mem::offset_of;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use cardwright_gp::command::InstallForInstall;
 use cardwright_gp::{Privileges, procedure};
 
 use crate::boundary::boundary;
+use crate::content;
 use crate::drive::at_once;
 use crate::failure::Failure;
 use crate::handle;
@@ -50,9 +52,11 @@ pub struct cw_install {
     pub token: *const u8,
     /// Length of `token`, in bytes.
     pub token_len: usize,
+    /// 0, or `CW_IRREVERSIBLE`, which the privilege Mandated DAP Verification needs: the card then loads nothing without a signature.
+    pub flags: u32,
 }
 
-plain! { cw_install: size_of::<cw_install>(); }
+plain! { cw_install: offset_of!(cw_install, flags); }
 
 /// Loads a load file in the open channel: INSTALL [for load], then LOAD in the longest blocks that fit.
 ///
@@ -118,6 +122,7 @@ pub unsafe extern "system" fn cw_session_install(session: *mut cw_session, insta
                 application_parameters: parameters,
                 system_parameters,
                 token,
+                irreversible: content::irreversible(install.flags, 0)?,
                 ..InstallForInstall::new(load_file, module, application)
             };
             let (card, channel) = session.open_channel()?;

@@ -22,6 +22,9 @@ use crate::status::CW_KEY_NOT_FOUND;
 pub const CW_ORDER_OVERRIDE_LOCKOUT: u32 = 0x01;
 /// `cw_order.flags`: try steps again that wait for persons (`CW_QUARANTINED`) and that `cw_order.release` decides about.
 pub const CW_ORDER_RELEASE_QUARANTINE: u32 = 0x02;
+/// `cw_order.flags`: the initial keys of a card (version FF) may be replaced. They never come back; without it such a card is refused
+/// before anything is changed.
+pub const CW_ORDER_REPLACE_INITIAL_KEYS: u32 = 0x04;
 
 /// `cw_application_order.flags`: the card's load file must have this version, major and minor.
 pub const CW_APPLICATION_VERSION: u32 = 0x01;
@@ -104,7 +107,7 @@ pub struct cw_order {
     /// Number of them, 1 to 64.
     pub current_key_count: usize,
     /// Key sets that it shall get: the first whose kind fits the card's protocol counts. `kvn` is 0 in all of them: the set
-    /// replaces that of the card and gets its version, or 01 where that was the initial one (FF).
+    /// replaces that of the card and gets its version, or 01 where that was the initial one (FF), with `CW_ORDER_REPLACE_INITIAL_KEYS`.
     pub new_keys: *const cw_key_candidate,
     /// Number of them, 1 to 64; 0 only for `cw_process_new_delete`.
     pub new_key_count: usize,
@@ -135,7 +138,8 @@ const MAX_PARAMETERS: usize = 255;
 pub(crate) unsafe fn read(order: *const cw_order, issuing: bool) -> Result<Order, Failure> {
     // SAFETY: passed on.
     let order = unsafe { plain::read(order)? };
-    if order.flags & !(CW_ORDER_OVERRIDE_LOCKOUT | CW_ORDER_RELEASE_QUARANTINE) != 0 {
+    const KNOWN: u32 = CW_ORDER_OVERRIDE_LOCKOUT | CW_ORDER_RELEASE_QUARANTINE | CW_ORDER_REPLACE_INITIAL_KEYS;
+    if order.flags & !KNOWN != 0 {
         return Err(Failure::value(format!("flags {:X} of cw_order are not known", order.flags)));
     }
     let least = usize::from(issuing);
@@ -181,6 +185,7 @@ pub(crate) unsafe fn read(order: *const cw_order, issuing: bool) -> Result<Order
         applications,
         override_lockout: order.flags & CW_ORDER_OVERRIDE_LOCKOUT != 0,
         release,
+        replace_initial_keys: order.flags & CW_ORDER_REPLACE_INITIAL_KEYS != 0,
     })
 }
 

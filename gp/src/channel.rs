@@ -47,6 +47,7 @@ pub struct SecureChannel {
     state: State,
     quirks: ChannelQuirks,
     extended: Option<ExtendedLength>,
+    kvn: Option<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +75,7 @@ impl SecureChannel {
     }
 
     fn new(cipher: Cipher, level: SecurityLevel) -> Self {
-        Self { cipher, level, state: State::Ready, quirks: ChannelQuirks::default(), extended: None }
+        Self { cipher, level, state: State::Ready, quirks: ChannelQuirks::default(), extended: None, kvn: None }
     }
 
     /// The security level of the session.
@@ -91,6 +92,13 @@ impl SecureChannel {
             Cipher::Plan(protocol) => *protocol,
             Cipher::Scp03(session) => session.protocol(),
         }
+    }
+
+    /// Version of the key set that the channel was opened with, as the card told it; `None` under SCP11, implicit initiation and in a
+    /// dry run.
+    #[must_use]
+    pub fn kvn(&self) -> Option<u8> {
+        self.kvn
     }
 
     /// The longest command data field that can be protected in a short command, in bytes.

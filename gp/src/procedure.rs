@@ -20,7 +20,8 @@ use cardwright_apdu::{CardPort, CommandApdu, ResponseApdu};
 
 pub use candidate::{KeyCandidate, KeyScheme};
 pub use content::{
-    NewKeys, delete, install, load, load_and_install, load_while, prepare_keys, put_keys, set_status, store_data,
+    NewKeys, Replaced, delete, install, load, load_and_install, load_while, prepare_keys, put_keys, set_status,
+    store_data,
 };
 pub use management::{
     Installed, cipher_load_file, install_with_fallback, load_and_install_combined, load_as, manage, sign,

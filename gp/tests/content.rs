@@ -172,6 +172,47 @@ fn install_for_every_purpose() {
 }
 
 #[test]
+fn what_cannot_be_undone_is_said_to_be_meant() {
+    let application = aid("A0000000F3");
+    let mandated = Privileges::MANDATED_DAP_VERIFICATION | Privileges::TRUSTED_PATH;
+    let install = InstallForInstall {
+        privileges: mandated,
+        ..InstallForInstall::new(aid("A0000000F1"), aid("A0000000F2"), application)
+    };
+    for refused in [install.command(), install.and_make_selectable()] {
+        assert!(matches!(refused, Err(Error::Irreversible { .. })), "{refused:?}");
+    }
+    assert!(matches!(install.token_input(), Err(Error::Irreversible { .. })));
+    let meant = InstallForInstall { irreversible: true, ..install.clone() };
+    assert!(meant.and_make_selectable().is_ok());
+    let without = InstallForInstall { privileges: Privileges::DAP_VERIFICATION, ..install };
+    assert!(without.command().is_ok());
+
+    let update = |application, privileges, parameters, irreversible| {
+        let update = InstallForRegistryUpdate {
+            application,
+            privileges,
+            parameters,
+            irreversible,
+            ..InstallForRegistryUpdate::default()
+        };
+        update.command().map(drop)
+    };
+    let is_refused = |result| matches!(result, Err(Error::Irreversible { .. }));
+    assert!(is_refused(update(Some(application), Some(mandated), &[], false)));
+    assert!(update(Some(application), Some(mandated), &[], true).is_ok());
+    // A restriction of the whole card; what is no TLV might hold one.
+    for restriction in
+        [&[0xEF, 3, 0xD9, 1, 1][..], &[0xD9, 1, 1], &[0xCF, 1, 0, 0xEF, 3, 0xD9, 1, 1], &[0xEF, 2, 0xCF, 9]]
+    {
+        assert!(is_refused(update(None, None, restriction, false)), "{restriction:02X?}");
+        assert!(update(None, None, restriction, true).is_ok());
+        assert!(update(Some(application), None, restriction, false).is_ok());
+    }
+    assert!(update(None, None, &[0xEF, 3, 0xCF, 1, 0x40], false).is_ok());
+}
+
+#[test]
 fn tokens_are_computed_over_what_stands_in_front_of_them() {
     if let Some(v) = published("token-data-extradition") {
         let install = InstallForExtradition::new(aid("D0D1D2D3D4D50101"), aid("D4D4D4D4D4010101"));

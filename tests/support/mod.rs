@@ -114,6 +114,7 @@ pub fn order(cap_size: usize) -> Order {
         ],
         override_lockout: false,
         release: None,
+        replace_initial_keys: false,
     }
 }
 

@@ -65,6 +65,7 @@ pub(crate) fn order() -> Order {
         applications: vec![ApplicationOrder::new(load_file, instance(), keys)],
         override_lockout: false,
         release: None,
+        replace_initial_keys: false,
         profile: CardProfile::standard(),
     }
 }

@@ -33,6 +33,7 @@ namespace Cardwright
         internal const uint CW_PUT_KEYS_ADD = 0x01;
         internal const uint CW_ORDER_OVERRIDE_LOCKOUT = 0x01;
         internal const uint CW_ORDER_RELEASE_QUARANTINE = 0x02;
+        internal const uint CW_ORDER_REPLACE_INITIAL_KEYS = 0x04;
         internal const uint CW_APPLICATION_VERSION = 0x01;
         internal const uint CW_APPLICATION_NO_TRIES = 0x02;
         internal const uint CW_ACCOUNT_DEBIT = 1;

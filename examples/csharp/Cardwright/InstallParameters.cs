@@ -1,4 +1,5 @@
 using System;
+using static Cardwright.Constants;
 
 namespace Cardwright
 {
@@ -26,6 +27,9 @@ namespace Cardwright
         /// <summary>Install Token.</summary>
         public byte[] Token { get; set; }
 
+        /// <summary>That the privilege Mandated DAP Verification is meant: the card then loads nothing without a signature.</summary>
+        public bool Irreversible { get; set; }
+
         internal IntPtr ToNative(NativeScope scope)
         {
             if (Privileges != null && Privileges.Length != 3)
@@ -42,6 +46,7 @@ namespace Cardwright
                 system_parameters_len = NativeMemory.LengthOf(SystemParameters),
                 token = scope.Bytes(Token),
                 token_len = NativeMemory.LengthOf(Token),
+                flags = Irreversible ? CW_IRREVERSIBLE : 0,
             });
         }
     }

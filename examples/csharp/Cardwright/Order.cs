@@ -34,6 +34,10 @@ namespace Cardwright
         /// nothing.</summary>
         public Release Release { get; set; }
 
+        /// <summary>The initial keys of a card (version FF) may be replaced. They never come back; without it such a card is refused
+        /// before anything is changed.</summary>
+        public bool ReplaceInitialKeys { get; set; }
+
         internal IntPtr ToNative(NativeScope scope)
         {
             cw_key_candidate[] current = KeyCandidate.ToNative(scope, CurrentKeys);
@@ -41,7 +45,8 @@ namespace Cardwright
             cw_application_order[] applications = Applications.Select(one => one.ToNative(scope)).ToArray();
             return scope.In(new cw_order
             {
-                flags = (OverrideLockout ? CW_ORDER_OVERRIDE_LOCKOUT : 0) | (Release == null ? 0 : CW_ORDER_RELEASE_QUARANTINE),
+                flags = (OverrideLockout ? CW_ORDER_OVERRIDE_LOCKOUT : 0) | (Release == null ? 0 : CW_ORDER_RELEASE_QUARANTINE)
+                    | (ReplaceInitialKeys ? CW_ORDER_REPLACE_INITIAL_KEYS : 0),
                 security_level = (uint)Level,
                 challenge_policy = (uint)Challenge,
                 domain = Aid.ToNative(Domain),

@@ -383,6 +383,7 @@ namespace Cardwright
         public UIntPtr system_parameters_len;
         public IntPtr token;
         public UIntPtr token_len;
+        public uint flags;
     }
 
     [StructLayout(LayoutKind.Sequential)]

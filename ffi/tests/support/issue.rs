@@ -137,6 +137,7 @@ fn from_rust(scp: u32) -> String {
         applications: vec![application.with_version(version.major, version.minor)],
         override_lockout: false,
         release: None,
+        replace_initial_keys: false,
     };
     let mut counter = 0_u8;
     let outcome = Driver {

@@ -268,7 +268,8 @@ impl CardAnswer {
         if self.policy == ChallengePolicy::Require && challenge == Some(false) {
             return Err(NotVerified::Failed(Error::card(IU, CardFault::Challenge)));
         }
-        Ok(Verified { cipher, host_cryptogram, protocol: self.protocol, i: self.i, challenge_verified: challenge })
+        let (protocol, i, kvn) = (self.protocol, self.i, self.kvn);
+        Ok(Verified { cipher, host_cryptogram, protocol, i, kvn, challenge_verified: challenge })
     }
 }
 
@@ -288,6 +289,7 @@ pub struct Verified {
     host_cryptogram: Vec<u8>,
     protocol: Protocol,
     i: u8,
+    kvn: u8,
     challenge_verified: Option<bool>,
 }
 
@@ -317,7 +319,7 @@ impl Verified {
             // None comes here: a dry run verifies nothing.
             Cipher::Plan(_) => command,
         };
-        Ok((Authenticating { cipher: self.cipher, level }, protected))
+        Ok((Authenticating { cipher: self.cipher, level, kvn: self.kvn }, protected))
     }
 }
 
@@ -326,6 +328,7 @@ impl Verified {
 pub struct Authenticating {
     cipher: Cipher,
     level: SecurityLevel,
+    kvn: u8,
 }
 
 impl Authenticating {
@@ -337,6 +340,6 @@ impl Authenticating {
         if !response.sw().is_ok() {
             return Err(Error::Refused { command: EA, sw: response.sw() });
         }
-        Ok(SecureChannel::new(self.cipher, self.level))
+        Ok(SecureChannel { kvn: Some(self.kvn), ..SecureChannel::new(self.cipher, self.level) })
     }
 }

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use cardwright_apdu::tlv::{self, Tag};
+use cardwright_apdu::tlv::{self, DataObject, Reader, Tag};
 use cardwright_apdu::{Aid, Class, CommandApdu, Instruction, Ne};
 
 use crate::Privileges;
@@ -96,6 +96,8 @@ pub struct InstallForInstall<'a> {
     pub system_parameters: &'a [u8],
     /// Install Token, or empty.
     pub token: &'a [u8],
+    /// That the privilege Mandated DAP Verification is meant: from then on the card loads nothing that the security domain has not signed.
+    pub irreversible: bool,
 }
 
 impl<'a> InstallForInstall<'a> {
@@ -113,6 +115,7 @@ impl<'a> InstallForInstall<'a> {
             application_parameters: &[],
             system_parameters: &[],
             token: &[],
+            irreversible: false,
         }
     }
 
@@ -134,7 +137,7 @@ impl<'a> InstallForInstall<'a> {
     ///
     /// # Errors
     /// [`Error::TooLong`] when all fields do not fit one command; [`Error::Unsupported`] for privileges that the card's width does not
-    /// hold.
+    /// hold; [`Error::Irreversible`] for Mandated DAP Verification that is not [meant](Self::irreversible).
     pub fn and_make_selectable(&self) -> Result<CommandApdu, Error> {
         self.body(0x0C, 0x00)?.command(self.token)
     }
@@ -164,6 +167,7 @@ impl<'a> InstallForInstall<'a> {
     }
 
     fn body(&self, p1: u8, p2: u8) -> Result<Body, Error> {
+        refuse_mandated_dap(self.privileges, self.irreversible)?;
         let mut parameters = Vec::new();
         tlv::push(&mut parameters, Tag(0xC9), self.application_parameters);
         parameters.extend_from_slice(self.system_parameters);
@@ -337,13 +341,16 @@ pub struct InstallForRegistryUpdate<'a> {
     pub parameters: &'a [u8],
     /// Registry Update Token, or empty.
     pub token: &'a [u8],
+    /// That what cannot be undone is meant: the privilege Mandated DAP Verification, a restriction of the whole card.
+    pub irreversible: bool,
 }
 
 impl InstallForRegistryUpdate<'_> {
     /// The command.
     ///
     /// # Errors
-    /// [`Error::TooLong`] when all fields do not fit one command.
+    /// [`Error::TooLong`] when all fields do not fit one command; [`Error::Irreversible`] for what cannot be undone and is not
+    /// [meant](Self::irreversible).
     pub fn command(&self) -> Result<CommandApdu, Error> {
         self.body()?.command(self.token)
     }
@@ -357,6 +364,10 @@ impl InstallForRegistryUpdate<'_> {
     }
 
     fn body(&self) -> Result<Body, Error> {
+        refuse_mandated_dap(self.privileges.unwrap_or(Privileges::NONE), self.irreversible)?;
+        if self.application.is_none() && !self.irreversible && restricts(self.parameters) {
+            return Err(Error::Irreversible { what: "a restriction of the whole card" });
+        }
         let mut body = Body::new("INSTALL [for registry update]", 0x40, 0x00);
         body.push_aid(self.security_domain.as_ref());
         body.push_aid(None);
@@ -373,6 +384,23 @@ pub fn install_for_personalization(application: &Aid) -> CommandApdu {
     let aid = application.as_bytes();
     let data = [&[0, 0, aid.len() as u8], aid, &[0, 0, 0]].concat();
     CommandApdu::new(Class::GP, Instruction::INSTALL, 0x20, 0).with_data(data).with_ne(Ne::MAX_SHORT)
+}
+
+/// All later loads need a signature of the security domain with this privilege (GPCS 2.3.1 9.2.1).
+fn refuse_mandated_dap(privileges: Privileges, irreversible: bool) -> Result<(), Error> {
+    if privileges.contains(Privileges::MANDATED_DAP_VERIFICATION) && !irreversible {
+        return Err(Error::Irreversible { what: "the privilege Mandated DAP Verification" });
+    }
+    Ok(())
+}
+
+/// Whether registry update parameters hold a restriction (EF with D9). What is no TLV is taken for one.
+fn restricts(parameters: &[u8]) -> bool {
+    let has =
+        |template: &[u8]| Reader::new(template).any(|object| !matches!(object, Ok(object) if object.tag != Tag(0xD9)));
+    let is_harmless =
+        |object: DataObject<'_>| object.tag != Tag(0xD9) && !(object.tag == Tag(0xEF) && has(object.value));
+    Reader::new(parameters).any(|object| !object.is_ok_and(is_harmless))
 }
 
 /// A content management command up to its token.

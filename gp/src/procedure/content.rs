@@ -129,6 +129,22 @@ pub async fn delete(
     }
 }
 
+/// Version of a maker's initial keys, outside of the versions of PUT KEY (GPCS 2.3.1 11.8.2.1).
+const INITIAL_KEYS: u8 = 0xFF;
+const REPLACING_INITIAL_KEYS: &str = "replacing the initial keys (version FF)";
+
+/// Which keys of the card go when new ones come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replaced {
+    /// None: the set is added. Refused in a channel that the initial keys opened, which the card would drop.
+    None,
+    /// The set with this version, 01 to 7F.
+    Version(u8),
+    /// The initial keys (version FF), which the card drops when the first set comes. They never come back: to name them is the explicit
+    /// word for it.
+    Initial,
+}
+
 /// Key set that replaces another one, or is added.
 #[derive(Clone, Debug)]
 pub struct NewKeys {
@@ -136,8 +152,8 @@ pub struct NewKeys {
     pub keys: KeySet,
     /// Version that they get, 01 to 7F.
     pub kvn: u8,
-    /// Version of the key set that they replace, or `None` to add one.
-    pub replace: Option<u8>,
+    /// What they replace.
+    pub replaced: Replaced,
     /// Whether the security domain has one secure channel base key (bit 1 of `i` of SCP02) and gets the first key of the set
     /// only.
     ///
@@ -147,19 +163,32 @@ pub struct NewKeys {
 }
 
 impl NewKeys {
-    /// Keys in place of the set that a session was opened with.
-    ///
-    /// Initial keys (version FF) cannot be named in PUT KEY, whose versions end at 7F: a set with version 01 is added, and
-    /// the card drops the initial keys (GPCS 2.3.1 11.8.2.1).
+    /// Keys in place of the set that a session was opened with, under its version.
     ///
     /// # Errors
+    /// [`Error::Irreversible`] for the initial keys (version FF), which [`in_place_of_initial`](Self::in_place_of_initial) replaces;
     /// [`Error::KeyVersion`] for a version that PUT KEY can neither name nor drop.
     pub fn in_place_of(kvn: u8, keys: KeySet) -> Result<Self, Error> {
         match kvn {
-            0x01..=0x7F => Ok(Self { keys, kvn, replace: Some(kvn), base_key: false }),
-            0xFF => Ok(Self { keys, kvn: 0x01, replace: None, base_key: false }),
+            0x01..=0x7F => Ok(Self { keys, kvn, replaced: Replaced::Version(kvn), base_key: false }),
+            INITIAL_KEYS => Err(Error::Irreversible { what: REPLACING_INITIAL_KEYS }),
             _ => Err(Error::KeyVersion { kvn }),
         }
+    }
+
+    /// Keys in place of the initial ones (version FF), for good: there is no way back to version FF.
+    ///
+    /// PUT KEY cannot name them, its versions end at 7F: a set with version 01 is added, and the card drops the initial keys (GPCS
+    /// 2.3.1 11.8.2.1).
+    #[must_use]
+    pub fn in_place_of_initial(keys: KeySet) -> Self {
+        Self { keys, kvn: 0x01, replaced: Replaced::Initial, base_key: false }
+    }
+
+    /// Keys besides those that the card has, under a version of their own.
+    #[must_use]
+    pub fn added(kvn: u8, keys: KeySet) -> Self {
+        Self { keys, kvn, replaced: Replaced::None, base_key: false }
     }
 }
 
@@ -169,13 +198,21 @@ impl NewKeys {
 /// the session DEK does.
 ///
 /// # Errors
-/// [`Error::Keys`].
+/// [`Error::Irreversible`] before anything is asked or sent, when keys are added in a channel that the initial keys opened without
+/// [`Replaced::Initial`]; [`Error::Keys`].
 pub async fn prepare_keys(
     keys: &mut impl KeyPort,
     channel: &SecureChannel,
     current: &KeySet,
     new: &NewKeys,
 ) -> Result<PutKey, Error> {
+    if new.replaced == Replaced::None && channel.kvn() == Some(INITIAL_KEYS) {
+        return Err(Error::Irreversible { what: REPLACING_INITIAL_KEYS });
+    }
+    let replace = match new.replaced {
+        Replaced::Version(kvn) => Some(kvn),
+        Replaced::None | Replaced::Initial => None,
+    };
     let under = match channel.session_dek() {
         Some(dek) if channel.is_implicit() => KeyEncryptionKey::SessionCbc(dek.clone()),
         Some(dek) if channel.protocol().key_kind() == KeyKind::Aes => KeyEncryptionKey::SessionAes(dek.clone()),
@@ -189,7 +226,7 @@ pub async fn prepare_keys(
         wrapped.push(keys.ask_keys(request).await?.into_wrapped()?);
     }
     let under_aes = channel.protocol().key_kind() == KeyKind::Aes && !channel.quirks().bare_key_components;
-    Ok(PutKey { replace: new.replace, kvn: new.kvn, first_kid: 1, keys: wrapped, under_aes })
+    Ok(PutKey { replace, kvn: new.kvn, first_kid: 1, keys: wrapped, under_aes })
 }
 
 /// Sends a prepared PUT KEY and verifies the check values that the card computed.

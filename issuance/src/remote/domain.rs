@@ -16,6 +16,8 @@ use crate::lockout::{self, Counted};
 use crate::port::{IssuancePort, Notice};
 use crate::step::Intent;
 
+/// Version of a maker's initial keys.
+const INITIAL_KEYS: u8 = 0xFF;
 /// Command data, in bytes, where reader or card fail at 255: room for what readers put around a command.
 const SHORT_COMMAND: usize = 239;
 
@@ -167,6 +169,15 @@ impl Domain {
         Ok(Session { opened, has_new_keys })
     }
 
+    /// What cannot be undone is refused before anything is changed on the card.
+    pub(super) fn refuse_initial_keys(order: &Order, session: &Session) -> Result<(), IssueError> {
+        let is_initial = session.opened.kvn == INITIAL_KEYS && !session.has_new_keys;
+        if is_initial && !order.replace_initial_keys {
+            return Err(GpError::Irreversible { what: "replacing the initial keys (version FF)" }.into());
+        }
+        Ok(())
+    }
+
     /// R-MAC needs bit 20 of `i` of SCP02 or SCP03, R-ENCRYPTION bits 60 of SCP03 (GPCS 2.3.1 table E-1, Amd D table 5-1): where the
     /// card says that it has not, it is not asked.
     fn check_level(&self, order: &Order) -> Result<(), IssueError> {
@@ -255,7 +266,10 @@ impl Domain {
             return Err(IssueError::NoDiversificationData.into());
         }
         port.tell(Notice::Stage("replacing the keys of the security domain"));
-        let new = NewKeys::in_place_of(opened.kvn, candidate.keys_for(kdd))?;
+        let new = match opened.kvn {
+            INITIAL_KEYS if order.replace_initial_keys => NewKeys::in_place_of_initial(candidate.keys_for(kdd)),
+            kvn => NewKeys::in_place_of(kvn, candidate.keys_for(kdd))?,
+        };
         let mut keys = port.clone();
         let put = procedure::prepare_keys(&mut keys, &opened.channel, &opened.keys, &new).await?;
         let mut input = Sha256::new_with_prefix([put.kvn]);

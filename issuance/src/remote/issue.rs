@@ -47,6 +47,7 @@ async fn run(port: &mut IssuancePort, order: &Order) -> Result<Report, Stop> {
     }
 
     let mut session = domain.open(port, order).await?;
+    Domain::refuse_initial_keys(order, &session)?;
     let registry = domain.list(port, &mut session).await?;
     let before = ApplicationRow::all(port, &domain.facts.identity, &registry).await?;
     port.tell(Notice::Applications(before.clone()));

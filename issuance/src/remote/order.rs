@@ -31,6 +31,8 @@ pub struct Order {
     pub override_lockout: bool,
     /// Try quarantined steps again that persons have decided about.
     pub release: Option<Release>,
+    /// That the initial keys of a card (version FF) may be replaced, for good.
+    pub replace_initial_keys: bool,
 }
 
 /// One application for the card.
