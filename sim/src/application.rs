@@ -5,6 +5,7 @@ use cardwright_apdu::{Aid, CommandApdu, Instruction, ResponseApdu, StatusWord};
 use minicbor::{Decode, Encode};
 
 use crate::card::{Answer, done};
+use crate::domain::SecurityDomain;
 use crate::memory::Memory;
 use crate::pboc::PbocApplication;
 
@@ -27,6 +28,9 @@ pub(crate) enum Installed {
     Inert,
     #[n(1)]
     Pboc(#[n(0)] PbocApplication),
+    /// Its commands go to the card's own security domain code.
+    #[n(2)]
+    SecurityDomain(#[n(0)] SecurityDomain),
 }
 
 /// What an application keeps while it is selected.
@@ -41,6 +45,9 @@ pub(crate) struct ApplicationSession {
 impl Installed {
     /// Installs an instance of a module with its application specific parameters (`C9`).
     pub(crate) fn new(module: &Aid, parameters: &[u8], memory: &Memory) -> Self {
+        if *module == crate::domain::MODULE {
+            return Self::SecurityDomain(SecurityDomain::default());
+        }
         match BUILT_INS.iter().find(|(prefix, _)| module.as_bytes().starts_with(prefix)) {
             Some((_, BuiltIn::Pboc)) => Self::Pboc(PbocApplication::install(parameters, &memory.config.cplc)),
             None => Self::Inert,
@@ -50,7 +57,7 @@ impl Installed {
     /// The response to the SELECT that selected the instance.
     pub(crate) fn select(&self, aid: &Aid) -> Answer {
         match self {
-            Self::Inert => done(fci(aid, &[])),
+            Self::Inert | Self::SecurityDomain(_) => done(fci(aid, &[])),
             Self::Pboc(application) => application.select(aid),
         }
     }
@@ -65,7 +72,7 @@ impl Installed {
     ) -> Answer {
         match self {
             Self::Inert if command.instruction() == Instruction::SELECT => Err(StatusWord::FILE_NOT_FOUND),
-            Self::Inert => Err(StatusWord::INS_NOT_SUPPORTED),
+            Self::Inert | Self::SecurityDomain(_) => Err(StatusWord::INS_NOT_SUPPORTED),
             Self::Pboc(application) => application.process(command, session, life_cycle, memory),
         }
     }

@@ -7,7 +7,7 @@ use crate::config::{AesKeyLength, CardConfig, SecureChannelProtocol};
 use crate::cplc::Cplc;
 use crate::keys::{Key, KeySet, KeyStore, KeyType};
 use crate::memory::Memory;
-use crate::registry::{CARD_LOCKED, INITIALIZED, OP_READY, SECURED, TERMINATED};
+use crate::registry::{CARD_LOCKED, INITIALIZED, LoadFile, OP_READY, SECURED, TERMINATED};
 use crate::scp11::Scp11Keys;
 
 /// The default AID of an issuer security domain (GPCS H.1.3).
@@ -87,7 +87,7 @@ impl StaticKeys {
             Self::Aes192(keys) => (KeyType::Aes, keys.map(Vec::from).to_vec()),
             Self::Aes256(keys) => (KeyType::Aes, keys.map(Vec::from).to_vec()),
         };
-        let keys = (1..).zip(values).map(|(id, value)| Key { id, key_type, value }).collect();
+        let keys = (1..).zip(values).map(|(id, value)| Key { id, key_type, value, key_use: None }).collect();
         KeySet { version, keys, sequence_counter: 0, failures: 0 }
     }
 }
@@ -111,6 +111,8 @@ pub struct JavaCardBuilder {
     max_failures: u8,
     atr: Vec<u8>,
     scp11: Option<Scp11Keys>,
+    supplementary_domains: bool,
+    extended: Option<u16>,
 }
 
 impl Default for JavaCardBuilder {
@@ -132,6 +134,8 @@ impl Default for JavaCardBuilder {
             max_failures: 10,
             atr: ATR.to_vec(),
             scp11: None,
+            supplementary_domains: false,
+            extended: None,
         }
     }
 }
@@ -252,6 +256,21 @@ impl JavaCardBuilder {
         self
     }
 
+    /// Whether supplementary security domains can be installed: from the module A000000151535041, which is on the card then. Default: no.
+    #[must_use]
+    pub fn supplementary_domains(mut self, yes: bool) -> Self {
+        self.supplementary_domains = yes;
+        self
+    }
+
+    /// Takes commands with extended length fields, with data of so many bytes at most, which the FCI of the issuer security domain
+    /// then says (9F65). The historical bytes are the [ATR](Self::atr)'s own. Default: short ones only.
+    #[must_use]
+    pub fn extended_length(mut self, most: u16) -> Self {
+        self.extended = Some(most);
+        self
+    }
+
     /// Makes the card, as it is after a reset.
     #[must_use]
     pub fn build(self) -> JavaCard {
@@ -269,6 +288,7 @@ impl JavaCardBuilder {
             max_failures: self.max_failures,
             atr: self.atr,
             scp11: self.scp11,
+            extended: self.extended,
         };
         let mut key_sets = self.key_sets;
         if key_sets.is_empty() {
@@ -280,6 +300,9 @@ impl JavaCardBuilder {
             if let Some(value) = value {
                 memory.data.insert(tag, value.into());
             }
+        }
+        if self.supplementary_domains {
+            memory.load_files.push(LoadFile::of_security_domains());
         }
         JavaCard::from_memory(memory)
     }

@@ -58,6 +58,8 @@ pub(crate) struct Session {
     pub(crate) listing: Option<Listing>,
     /// The block that STORE DATA has to bring next.
     pub(crate) store_block: u8,
+    /// The application that STORE DATA goes to, after INSTALL [for personalization].
+    pub(crate) personalized: Option<Aid>,
     application: ApplicationSession,
     /// Certificates of the host, for SCP11.
     pub(crate) presented: Presented,
@@ -133,7 +135,7 @@ impl JavaCard {
     pub fn process(&mut self, command: &[u8]) -> Vec<u8> {
         self.executed += 1;
         let (executed, bytes) = match CommandApduRef::parse(command) {
-            Ok(parsed) if !parsed.is_extended() => match self.wire.repeat(&parsed, self.memory.config.t0) {
+            Ok(parsed) if self.takes(&parsed) => match self.wire.repeat(&parsed, self.memory.config.t0) {
                 Some(bytes) => (None, bytes),
                 None => {
                     let executed = self.dispatch(&parsed);
@@ -141,7 +143,6 @@ impl JavaCard {
                     (Some(executed), bytes)
                 }
             },
-            // GlobalPlatform commands have short lengths (GPCS 11.1.5).
             _ => (None, StatusWord::WRONG_LENGTH.0.to_be_bytes().to_vec()),
         };
         if let Some(log) = &mut self.log {
@@ -155,6 +156,12 @@ impl JavaCard {
             log.push(LogEntry { command: command.to_vec(), response: bytes.clone(), plain_command, plain_response });
         }
         bytes
+    }
+
+    /// GlobalPlatform commands have short lengths (GPCS 11.1.5); a card may take longer ones.
+    fn takes(&self, command: &CommandApduRef<'_>) -> bool {
+        let most = self.memory.config.extended.map_or(0, usize::from);
+        !command.is_extended() || (1..=most).contains(&command.data.len())
     }
 
     /// What the OPEN does with a command (GPCS 6.3, 6.4.2).
@@ -184,7 +191,8 @@ impl JavaCard {
             return Executed::bare(answer);
         }
         match self.session.selected {
-            Selected::Isd => self.issuer_security_domain(command),
+            Selected::Isd => self.security_domain(command),
+            Selected::Application(aid) if self.memory.is_supplementary(&aid) => self.security_domain(command),
             Selected::Application(aid) => Executed::bare(self.application(&aid, &command.to_owned())),
         }
     }
@@ -233,8 +241,9 @@ impl JavaCard {
         }
         self.session = Session { selected: found, ..Session::default() };
         let answer = match found {
-            Selected::Isd if card_locked => Ok(ResponseApdu::new(self.isd_fci(), StatusWord::DEACTIVATED)),
-            Selected::Isd => done(self.isd_fci()),
+            Selected::Isd if card_locked => Ok(ResponseApdu::new(self.domain_fci(None), StatusWord::DEACTIVATED)),
+            Selected::Isd => done(self.domain_fci(None)),
+            Selected::Application(aid) if self.memory.is_supplementary(&aid) => done(self.domain_fci(Some(aid))),
             Selected::Application(aid) => {
                 let entry = self.memory.applications.iter().find(|entry| entry.aid == aid);
                 entry.map_or(Err(StatusWord::FILE_NOT_FOUND), |entry| entry.installed.select(&aid))
@@ -244,7 +253,7 @@ impl JavaCard {
         answer.map(|response| if silent { ResponseApdu::new([], response.sw()) } else { response })
     }
 
-    fn application(&mut self, aid: &Aid, command: &CommandApdu) -> Answer {
+    pub(crate) fn application(&mut self, aid: &Aid, command: &CommandApdu) -> Answer {
         let Some(at) = self.memory.applications.iter().position(|entry| entry.aid == *aid) else {
             return Err(StatusWord::CONDITIONS_NOT_SATISFIED);
         };

@@ -5,6 +5,7 @@ use cardwright_apdu::{CommandApdu, CommandApduRef, Instruction, ResponseApdu, St
 use crate::card::{Answer, done};
 use crate::config::{C_DECRYPTION, C_MAC, R_ENCRYPTION, R_MAC};
 use crate::crypto::same;
+use crate::domain::DomainId;
 use crate::{scp01, scp02, scp03};
 
 /// Where the session with the issuer security domain stands.
@@ -23,6 +24,8 @@ pub(crate) enum SecureChannel {
 
 /// INITIALIZE UPDATE was answered.
 pub(crate) struct Handshake {
+    /// The security domain whose keys it is: the selected one, or one above it.
+    pub(crate) owner: DomainId,
     /// The key version that the host chose.
     pub(crate) key_version: u8,
     pub(crate) protocol: ProtocolHandshake,

@@ -170,6 +170,9 @@ pub(crate) struct CardConfig {
     pub(crate) atr: Vec<u8>,
     #[n(9)]
     pub(crate) scp11: Option<Scp11Keys>,
+    /// The most data of a command with extended length fields, where the card takes them.
+    #[n(10)]
+    pub(crate) extended: Option<u16>,
 }
 
 /// `i` of SCP02; files of version 1 have a boolean there, which chose between 55 and 15.

@@ -6,12 +6,45 @@ use cardwright_apdu::{Aid, CommandApdu, StatusWord};
 use crate::card::{Answer, JavaCard, done};
 use crate::channel::SecureChannel;
 use crate::config::{AesKeyLength, SecureChannelProtocol};
+use crate::keys::{Key, KeyType, RSA_EXPONENT};
+use crate::registry::Privileges;
 
 /// {globalPlatform}: 1.2.840.114283 (GPCS H.1.1).
 const GLOBAL_PLATFORM: [u8; 6] = [0x2A, 0x86, 0x48, 0x86, 0xFC, 0x6B];
 
 /// Data objects that the issuer may store; the others that the card has are made by it (GPCS 11.11.2.3).
 const STORED: [u32; 4] = [0x42, 0x45, 0x67, 0x5F50];
+
+/// Key identifier, version, then type and length of each component: in the extended format for a key that has a use, or a component
+/// above 255 bytes.
+fn key_information(version: u8, key: &Key) -> Vec<u8> {
+    let length = key.value.len();
+    // The length of a reference is replaced by its value, the byte 04 of a point is not counted (GPCS 11.3.3.1.1).
+    let components = match key.key_type {
+        KeyType::Des | KeyType::Aes => vec![(key.key_type.code(), length)],
+        KeyType::RsaPublic => vec![(0xA1, length - RSA_EXPONENT), (0xA0, RSA_EXPONENT)],
+        KeyType::EcPublic(curve) => vec![(0xB0, length - 1), (0xF0, curve.into())],
+        KeyType::EcPrivate(curve) => vec![(0xB1, length), (0xF0, curve.into())],
+    };
+    let mut out = vec![key.id, version];
+    let is_extended = key.key_use.is_some() || components.iter().any(|(_, length)| *length > 0xFF);
+    for (code, length) in components {
+        match is_extended {
+            true => {
+                out.extend_from_slice(&[0xFF, code]);
+                out.extend_from_slice(&(length as u16).to_be_bytes());
+            }
+            false => out.extend_from_slice(&[code, length as u8]),
+        }
+    }
+    if is_extended {
+        match key.key_use {
+            Some([usage, _, access]) => out.extend_from_slice(&[1, usage, 1, access]),
+            None => out.extend_from_slice(&[0, 0]),
+        }
+    }
+    out
+}
 
 fn object(tag: u32, value: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -22,11 +55,13 @@ fn object(tag: u32, value: &[u8]) -> Vec<u8> {
 impl JavaCard {
     /// GET DATA: the data object, or its value alone in the interindustry class (GPCS 11.3.3.1).
     pub(crate) fn get_data(&self, command: &CommandApdu) -> Answer {
+        let stored = self.memory.data_of(self.domain());
+        let stored = |tag| stored.and_then(|data| data.get(&tag));
         let tag = u32::from(u16::from_be_bytes([command.p1(), command.p2()]));
         let config = &self.memory.config;
         let value = match tag {
             0x66 => Some(object(0x73, &self.recognition_data())),
-            0x67 if !self.memory.data.contains_key(&0x67) => Some(self.capability_information()),
+            0x67 if stored(0x67).is_none() => Some(self.capability_information()),
             0x9F7F => Some(config.cplc.to_vec()),
             0xCF => Some(config.key_diversification.to_vec()),
             0xE0 => Some(self.key_information()),
@@ -35,7 +70,7 @@ impl JavaCard {
                 SecureChannel::Open(session) => 0x80 | session.level,
                 _ => 0x00,
             }]),
-            _ => self.memory.data.get(&tag).map(|value| value.to_vec()),
+            _ => stored(tag).map(|value| value.to_vec()),
         };
         let value = value.ok_or(StatusWord::REFERENCED_DATA_NOT_FOUND)?;
         done(if command.class().0 & 0x80 != 0 { object(tag, &value) } else { value })
@@ -66,21 +101,20 @@ impl JavaCard {
             };
             channel.extend(object(0x82, &[lengths]));
         }
-        let privileges = object(0x82, &[crate::install::ASSIGNABLE_PRIVILEGES, 0, 0]);
+        let privileges = object(0x82, &Privileges::OF_APPLICATIONS);
         [object(0xA0, &channel), privileges, object(0x83, &[1, 2, 3, 4])].concat()
     }
 
-    /// Content of tag E0: key identifier, version, type and length of each key (GPCS table 11-28).
+    /// Content of tag E0: key identifier, version, type and length of each component (GPCS tables 11-28 and 11-29).
     fn key_information(&self) -> Vec<u8> {
-        let sets = self.memory.keys.sets.iter();
-        let keys = sets.flat_map(|set| set.keys.iter().map(|key| (set.version, key)));
-        keys.flat_map(|(version, key)| object(0xC0, &[key.id, version, key.key_type.code(), key.value.len() as u8]))
-            .collect()
+        let sets = self.memory.keys_of(self.domain()).map_or(&[][..], |keys| &keys.sets);
+        let keys = sets.iter().flat_map(|set| set.keys.iter().map(|key| (set.version, key)));
+        keys.flat_map(|(version, key)| object(0xC0, &key_information(version, key))).collect()
     }
 
     /// The sequence counter of the default key version, where the protocol has one (GPCS 11.3.2.1).
     fn sequence_counter(&self) -> Option<Vec<u8>> {
-        let keys = &self.memory.keys;
+        let keys = self.memory.keys_of(self.memory.key_owner(self.domain()))?;
         match self.memory.config.protocol {
             protocol @ SecureChannelProtocol::Scp02 { .. } => {
                 Some(keys.channel_set(0, protocol)?.sequence_counter.to_be_bytes()[2..].to_vec())
@@ -101,6 +135,11 @@ impl JavaCard {
     }
 
     fn store_block(&mut self, command: &CommandApdu) -> Answer {
+        let domain = match self.session.personalized {
+            Some(aid) if !self.memory.is_supplementary(&aid) => return self.application(&aid, command),
+            Some(aid) => Some(aid),
+            None => self.domain(),
+        };
         // Neither enciphered data nor DGIs other than 0070.
         let format = command.p1() & 0x78;
         if !matches!(format, 0x00 | 0x08 | 0x10) || command.p2() != self.session.store_block {
@@ -123,7 +162,7 @@ impl JavaCard {
             match object.tag.0 {
                 0x4F => {
                     let aid = Aid::new(object.value).map_err(|_| StatusWord::WRONG_DATA)?;
-                    if aid != self.memory.isd && self.memory.knows(object.value) {
+                    if domain.is_some() || (aid != self.memory.isd && self.memory.knows(object.value)) {
                         return Err(StatusWord::WRONG_DATA);
                     }
                     isd = Some(aid);
@@ -132,8 +171,9 @@ impl JavaCard {
                 _ => return Err(StatusWord::WRONG_DATA),
             }
         }
+        let data = self.memory.data_of_mut(domain).ok_or(StatusWord::CONDITIONS_NOT_SATISFIED)?;
         for object in objects.iter().filter(|object| object.tag.0 != 0x4F) {
-            self.memory.data.insert(object.tag.0, object.value.to_vec().into());
+            data.insert(object.tag.0, object.value.to_vec().into());
         }
         self.memory.isd = isd.unwrap_or(self.memory.isd);
         done(Vec::new())

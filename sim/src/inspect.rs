@@ -47,6 +47,12 @@ impl JavaCard {
         &self.memory.keys.sets
     }
 
+    /// The key sets of a supplementary security domain, with the keys.
+    #[must_use]
+    pub fn domain_key_sets(&self, domain: &Aid) -> &[KeySet] {
+        self.memory.keys_of(Some(*domain)).map_or(&[], |keys| &keys.sets)
+    }
+
     /// The key set with this version.
     #[must_use]
     pub fn key_set(&self, version: u8) -> Option<&KeySet> {
@@ -64,7 +70,7 @@ impl JavaCard {
     pub fn pboc_application(&self, aid: &Aid) -> Option<&PbocApplication> {
         match &self.memory.applications.iter().find(|entry| entry.aid == *aid)?.installed {
             Installed::Pboc(application) => Some(application),
-            Installed::Inert => None,
+            Installed::Inert | Installed::SecurityDomain(_) => None,
         }
     }
 

@@ -1,26 +1,28 @@
-//! INSTALL, LOAD and DELETE: card content management (GPCS 9.3, 9.5, 11.2, 11.5, 11.6).
+//! INSTALL, LOAD and DELETE: card content management (GPCS 9.3, 9.4, 9.5, 11.2, 11.5, 11.6).
 
 use cardwright_apdu::tlv::{Reader, Tag};
 use cardwright_apdu::{Aid, CommandApdu, StatusWord};
 
 use crate::application::Installed;
 use crate::card::{Answer, JavaCard, done};
-use crate::registry::{Application, CARD_RESET, INSTALLED, SELECTABLE};
+use crate::registry::{Application, CARD_RESET, INSTALLED, Privileges, SELECTABLE, kept};
 
+mod authority;
 mod delete;
 mod fields;
 mod load;
+mod registry_update;
 
+use authority::fields;
 use fields::Fields;
 pub(crate) use load::LoadProcess;
 
 const FOR_LOAD: u8 = 0x02;
 const FOR_INSTALL: u8 = 0x04;
 const FOR_MAKE_SELECTABLE: u8 = 0x08;
-
-/// Privileges that an application of this card may have, byte 1: Card Lock, Card Terminate, Card Reset, CVM Management.
-/// There are no further security domains, so none that only they have.
-pub(crate) const ASSIGNABLE_PRIVILEGES: u8 = 0x1E;
+const FOR_EXTRADITION: u8 = 0x10;
+const FOR_PERSONALIZATION: u8 = 0x20;
+const FOR_REGISTRY_UPDATE: u8 = 0x40;
 
 /// A single byte 00: no further data (GPCS 11.5.3.1).
 pub(crate) fn no_data() -> Answer {
@@ -35,22 +37,25 @@ impl JavaCard {
         }
         const INSTALL_AND_MAKE_SELECTABLE: u8 = FOR_INSTALL | FOR_MAKE_SELECTABLE;
         match command.p1() {
-            FOR_LOAD => self.install_for_load(command.data()),
-            FOR_INSTALL => self.install_application(command.data(), false),
-            INSTALL_AND_MAKE_SELECTABLE => self.install_application(command.data(), true),
-            FOR_MAKE_SELECTABLE => self.make_selectable(command.data()),
+            FOR_LOAD => self.install_for_load(command),
+            FOR_INSTALL => self.install_application(command, false),
+            INSTALL_AND_MAKE_SELECTABLE => self.install_application(command, true),
+            FOR_MAKE_SELECTABLE => self.make_selectable(command),
+            FOR_EXTRADITION => self.extradite(command),
+            FOR_PERSONALIZATION => self.personalize(command.data()),
+            FOR_REGISTRY_UPDATE => self.update_registry(command),
             _ => Err(StatusWord::INCORRECT_P1_P2),
         }
     }
 
     /// INSTALL [for install], with [for make selectable] or without (GPCS 9.3.6, 11.5.2.3.2).
-    fn install_application(&mut self, data: &[u8], selectable: bool) -> Answer {
-        let mut fields = Fields::new(data);
-        let (load_file, module, aid) = (fields.optional_aid()?, fields.optional_aid()?, fields.aid()?);
-        let privileges = privileges(fields.short()?)?;
-        let (parameters, token) = (fields.long()?, fields.long()?);
-        fields.end()?;
-        refuse_token(token)?;
+    fn install_application(&mut self, command: &CommandApdu, selectable: bool) -> Answer {
+        let mut data = Fields::new(command.data());
+        let (load_file, module, aid) = (data.optional_aid()?, data.optional_aid()?, data.aid()?);
+        let given = privileges(data.short()?)?;
+        let parameters = data.peek_long()?;
+        let signed = data.signed(command)?;
+        let authority = self.authorize(&signed)?;
         let parameters = Reader::new(parameters).collect::<Result<Vec<_>, _>>().map_err(|_| StatusWord::WRONG_DATA)?;
         // C9 is mandatory, even when it is empty (GPCS table 11-49).
         let parameter = |tag| parameters.iter().find(|object| object.tag == Tag(tag)).map(|object| object.value);
@@ -61,47 +66,81 @@ impl JavaCard {
         let module = module.ok_or(StatusWord::WRONG_DATA)?;
         let mut files = self.memory.load_files.iter();
         let file = files.find(|file| load_file.is_none_or(|aid| aid == file.aid) && file.modules.contains(&module));
-        let load_file = file.ok_or(StatusWord::REFERENCED_DATA_NOT_FOUND)?.aid;
+        let file = file.ok_or(StatusWord::REFERENCED_DATA_NOT_FOUND)?;
+        // An application inherits the association of its load file (GPCS 9.3.6); that of security domains is everybody's.
+        let is_domain = module == crate::domain::MODULE;
+        let domain = if is_domain { self.domain() } else { file.domain() };
+        let load_file = file.aid;
+        if !is_domain && !self.may_manage(&load_file) {
+            return Err(StatusWord::CONDITIONS_NOT_SATISFIED);
+        }
         if self.memory.knows(aid.as_bytes()) {
             return Err(StatusWord::CONDITIONS_NOT_SATISFIED);
         }
-        if privileges[0] & !ASSIGNABLE_PRIVILEGES != 0 || privileges[1..] != [0, 0] {
+        if !Privileges(given).are_assignable(is_domain) || (given[0] & CARD_RESET != 0 && !selectable) {
             return Err(StatusWord::WRONG_DATA);
         }
-        if privileges[0] & CARD_RESET != 0 && !selectable {
-            return Err(StatusWord::WRONG_DATA);
-        }
-        self.check_card_reset(privileges[0])?;
+        self.check_card_reset(given[0])?;
         let size = quota.max(256);
         if size > self.memory.free() {
             return Err(StatusWord::NOT_ENOUGH_MEMORY);
         }
         let installed = Installed::new(&module, specific, &self.memory);
         let life_cycle = if selectable { SELECTABLE } else { INSTALLED };
-        self.memory.applications.push(Application { aid, load_file, module, life_cycle, privileges, size, installed });
-        no_data()
+        let (privileges, domain) = (given, kept(domain));
+        self.memory.applications.push(Application {
+            aid,
+            load_file,
+            module,
+            life_cycle,
+            privileges,
+            size,
+            installed,
+            domain,
+        });
+        self.confirm(&authority, &fields([load_file.as_bytes(), aid.as_bytes()]))
     }
 
     /// INSTALL [for make selectable] (GPCS 9.3.7, 11.5.2.3.3).
-    fn make_selectable(&mut self, data: &[u8]) -> Answer {
-        let mut fields = Fields::new(data);
-        if !(fields.short()?.is_empty() && fields.short()?.is_empty()) {
-            return Err(StatusWord::WRONG_DATA);
-        }
-        let aid = fields.aid()?;
+    fn make_selectable(&mut self, command: &CommandApdu) -> Answer {
+        let mut data = Fields::new(command.data());
+        data.empty()?;
+        data.empty()?;
+        let aid = data.aid()?;
         // Only Card Reset counts here; the others are ignored.
-        let card_reset = privileges(fields.short()?)?[0] & CARD_RESET;
-        let (_parameters, token) = (fields.long()?, fields.long()?);
-        fields.end()?;
-        refuse_token(token)?;
+        let card_reset = privileges(data.short()?)?[0] & CARD_RESET;
+        let signed = data.signed(command)?;
+        let authority = self.authorize(&signed)?;
         let at = self.memory.applications.iter().position(|application| application.aid == aid);
         let at = at.ok_or(StatusWord::REFERENCED_DATA_NOT_FOUND)?;
         if self.memory.applications[at].life_cycle != INSTALLED {
             return Err(StatusWord::CONDITIONS_NOT_SATISFIED);
         }
+        if !self.may_manage(&aid) {
+            return Err(StatusWord::CONDITIONS_NOT_SATISFIED);
+        }
         self.check_card_reset(card_reset)?;
-        self.memory.applications[at].life_cycle = SELECTABLE;
-        self.memory.applications[at].privileges[0] |= card_reset;
+        let entry = &mut self.memory.applications[at];
+        entry.life_cycle = SELECTABLE;
+        entry.privileges[0] |= card_reset;
+        let load_file = entry.load_file;
+        self.confirm(&authority, &fields([load_file.as_bytes(), aid.as_bytes()]))
+    }
+
+    /// INSTALL [for personalization]: the STORE DATA commands that follow are for this application (GPCS 7.3.2, 11.5.2.3.6).
+    fn personalize(&mut self, data: &[u8]) -> Answer {
+        let mut data = Fields::new(data);
+        data.empty()?;
+        data.empty()?;
+        let aid = data.aid()?;
+        (data.empty()?, data.empty()?, data.empty()?);
+        data.end()?;
+        let entry = self.memory.applications.iter().find(|entry| entry.aid == aid);
+        let entry = entry.ok_or(StatusWord::REFERENCED_DATA_NOT_FOUND)?;
+        if !entry.is_selectable() || entry.domain() != self.domain() {
+            return Err(StatusWord::CONDITIONS_NOT_SATISFIED);
+        }
+        self.session.personalized = Some(aid);
         no_data()
     }
 
@@ -112,9 +151,10 @@ impl JavaCard {
     }
 }
 
-/// One byte, or three (GPCS 11.1.2).
+/// One byte, which gives a security domain Trusted Path as well, or three (GPCS 11.1.2, table 6-2).
 fn privileges(field: &[u8]) -> Result<[u8; 3], StatusWord> {
     match *field {
+        [first @ 0x80..=0xFF] => Ok([first, 0x80, 0]),
         [first] => Ok([first, 0, 0]),
         [first, second, third] => Ok([first, second, third]),
         _ => Err(StatusWord::WRONG_DATA),
@@ -128,11 +168,6 @@ fn memory_size(value: &[u8]) -> Option<u32> {
         [a, b, c, d] => Some(u32::from_be_bytes([a, b, c, d])),
         _ => None,
     }
-}
-
-/// The issuer security domain needs no token, so one is an error (GPCS 11.5.2.3.1).
-fn refuse_token(token: &[u8]) -> Result<(), StatusWord> {
-    if token.is_empty() { Ok(()) } else { Err(StatusWord::WRONG_DATA) }
 }
 
 /// An AID that must be one.

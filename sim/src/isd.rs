@@ -1,14 +1,15 @@
-//! The issuer security domain: opening a secure channel, and which command goes where.
+//! A security domain that is selected, the issuer's or another: opening a secure channel, and which command goes where.
 
 use cardwright_apdu::tlv::{self, Tag};
-use cardwright_apdu::{CommandApdu, CommandApduRef, Instruction, StatusWord};
+use cardwright_apdu::{Aid, CommandApdu, CommandApduRef, Instruction, StatusWord};
 
 use crate::application::{fci, response};
-use crate::card::{Answer, Executed, JavaCard, done};
+use crate::card::{Answer, Executed, JavaCard, Selected, done};
 use crate::chain::Chained;
 use crate::channel::{Dek, Handshake, ProtocolHandshake, SecureChannel, Session};
 use crate::config::{C_MAC, SecureChannelProtocol};
 use crate::crypto::Aes;
+use crate::domain::DomainId;
 use crate::keys::KeySet;
 use crate::registry::CARD_LOCKED;
 use crate::scp02::SessionKeys;
@@ -20,8 +21,8 @@ const SCP02_COUNTER_MAX: u32 = 0xFFFF;
 const SCP03_COUNTER_MAX: u32 = 0xFF_FFFF;
 
 impl JavaCard {
-    /// A command while the issuer security domain is selected (GPCS 10.2, E.1.6; Amd D 5.6).
-    pub(crate) fn issuer_security_domain(&mut self, command: &CommandApduRef<'_>) -> Executed {
+    /// A command while a security domain is selected (GPCS 10.2, E.1.6; Amd D 5.6).
+    pub(crate) fn security_domain(&mut self, command: &CommandApduRef<'_>) -> Executed {
         let whole = match self.chained(command) {
             Chained::Alone => None,
             Chained::Part(answer) => return Executed::bare(answer),
@@ -31,11 +32,15 @@ impl JavaCard {
         if command.ins != Instruction::LOAD {
             self.session.load = None;
         }
+        if command.ins != Instruction::STORE_DATA {
+            self.session.personalized = None;
+        }
         if command.ins == Instruction::INITIALIZE_UPDATE && command.cla.0 == 0x80 {
             self.session.channel = SecureChannel::Closed;
             return Executed::bare(self.initialize_update(command));
         }
-        if !matches!(self.session.channel, SecureChannel::Initiated(_))
+        if self.session.selected == Selected::Isd
+            && !matches!(self.session.channel, SecureChannel::Initiated(_))
             && let Some(answer) = self.scp11(command)
         {
             return Executed::bare(answer);
@@ -111,7 +116,8 @@ impl JavaCard {
         let protocol = self.memory.config.protocol;
         let max_failures = self.memory.config.max_failures;
         let refused = |sw| Executed::bare(Err(sw));
-        let Some(set) = self.memory.keys.channel_set(0, protocol) else {
+        let (aid, owner) = self.channel_domain();
+        let Some(set) = self.memory.keys_of(owner).and_then(|keys| keys.channel_set(0, protocol)) else {
             return refused(StatusWord::SECURITY_NOT_SATISFIED);
         };
         if set.failures >= max_failures {
@@ -122,9 +128,9 @@ impl JavaCard {
         };
         let (version, counter) = (set.version, set.sequence_counter as u16);
         let (before, after) = (SessionKeys::derive(&keys, counter), SessionKeys::derive(&keys, counter + 1));
-        let channel = scp02::Channel::implicit(protocol.i(), before, &after, self.memory.isd.as_bytes());
+        let channel = scp02::Channel::implicit(protocol.i(), before, &after, aid.as_bytes());
         let opened = Session::implicit(channel, Dek::TripleDesCbc(after.dek), command);
-        if let Some(set) = self.memory.keys.set_mut(version) {
+        if let Some(set) = self.memory.keys_of_mut(owner).and_then(|keys| keys.set_mut(version)) {
             match opened {
                 // Before the command is executed: PUT KEY sets the counter to zero (GPCS E.1.2).
                 Some(_) => (set.sequence_counter, set.failures) = (set.sequence_counter + 1, 0),
@@ -150,7 +156,9 @@ impl JavaCard {
             return Err(StatusWord::WRONG_LENGTH);
         }
         let host_challenge = command.data;
-        let set = self.memory.keys.channel_set(command.p1, protocol).ok_or(StatusWord::REFERENCED_DATA_NOT_FOUND)?;
+        let (aid, owner) = self.channel_domain();
+        let set = self.memory.keys_of(owner).and_then(|keys| keys.channel_set(command.p1, protocol));
+        let set = set.ok_or(StatusWord::REFERENCED_DATA_NOT_FOUND)?;
         if set.failures >= self.memory.config.max_failures {
             return Err(StatusWord::AUTHENTICATION_BLOCKED);
         }
@@ -179,7 +187,7 @@ impl JavaCard {
                 let keys = SessionKeys::derive(&static_keys, counter);
                 let later = SessionKeys::derive(&static_keys, counter + 1);
                 let card_challenge =
-                    if i & 0x40 != 0 { keys.card_challenge(self.memory.isd.as_bytes()) } else { self.memory.random() };
+                    if i & 0x40 != 0 { keys.card_challenge(aid.as_bytes()) } else { self.memory.random() };
                 let dek = Dek::TripleDes(keys.dek);
                 let handshake = scp02::Handshake { i, keys, later, host_challenge, counter, card_challenge };
                 answer.extend_from_slice(&counter.to_be_bytes());
@@ -196,11 +204,11 @@ impl JavaCard {
                         return Err(StatusWord::CONDITIONS_NOT_SATISFIED);
                     }
                     counter_bytes.copy_from_slice(&(counter + 1).to_be_bytes()[1..]);
-                    if let Some(set) = self.memory.keys.set_mut(version) {
+                    if let Some(set) = self.memory.keys_of_mut(owner).and_then(|keys| keys.set_mut(version)) {
                         set.sequence_counter = counter + 1;
                     }
                     let key_enc = Aes::new(&enc).ok_or(StatusWord::REFERENCED_DATA_NOT_FOUND)?;
-                    scp03::card_challenge(&key_enc, length, counter_bytes, self.memory.isd.as_bytes())
+                    scp03::card_challenge(&key_enc, length, counter_bytes, aid.as_bytes())
                 } else {
                     self.memory.random::<16>()[..length].to_vec()
                 };
@@ -215,7 +223,8 @@ impl JavaCard {
                 (ProtocolHandshake::Scp03(Box::new(handshake)), Dek::Aes(dek))
             }
         };
-        self.session.channel = SecureChannel::Initiated(Handshake { key_version: version, protocol: handshake, dek });
+        self.session.channel =
+            SecureChannel::Initiated(Handshake { owner, key_version: version, protocol: handshake, dek });
         done(answer)
     }
 
@@ -233,7 +242,8 @@ impl JavaCard {
             return Err(StatusWord::WRONG_LENGTH);
         }
         let max_failures = self.memory.config.max_failures;
-        let set = self.memory.keys.set_mut(handshake.key_version).ok_or(StatusWord::CONDITIONS_NOT_SATISFIED)?;
+        let set = self.memory.keys_of_mut(handshake.owner).and_then(|keys| keys.set_mut(handshake.key_version));
+        let set = set.ok_or(StatusWord::CONDITIONS_NOT_SATISFIED)?;
         if set.failures >= max_failures {
             return Err(StatusWord::AUTHENTICATION_BLOCKED);
         }
@@ -315,12 +325,19 @@ impl JavaCard {
         }
     }
 
-    /// File control information of the issuer security domain (GPCS table 11-82).
-    pub(crate) fn isd_fci(&self) -> Vec<u8> {
+    /// AID of the selected security domain, and whose keys open a channel to it.
+    fn channel_domain(&self) -> (Aid, DomainId) {
+        let domain = self.domain();
+        (self.memory.aid_of(domain), self.memory.key_owner(domain))
+    }
+
+    /// File control information of a security domain (GPCS table 11-82).
+    pub(crate) fn domain_fci(&self, domain: DomainId) -> Vec<u8> {
         let mut proprietary = Vec::new();
         tlv::push(&mut proprietary, Tag(0x73), &self.recognition_data());
-        tlv::push(&mut proprietary, Tag(0x9F65), &[0xFF]);
-        fci(&self.memory.isd, &proprietary)
+        let longest = self.memory.config.extended.map_or(vec![0xFF], |most| most.to_be_bytes().to_vec());
+        tlv::push(&mut proprietary, Tag(0x9F65), &longest);
+        fci(&self.memory.aid_of(domain), &proprietary)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Keys of the issuer security domain, by key version number and key identifier (GPCS 7.5).
+//! Keys of a security domain, by key version number and key identifier (GPCS 7.5).
 
 use std::fmt;
 
@@ -26,25 +26,46 @@ pub enum KeyType {
     /// AES of 16, 24 or 32 bytes; type `88`.
     #[n(1)]
     Aes,
+    /// RSA public key, modulus and then exponent in four bytes; types `A1` and `A0`.
+    #[n(2)]
+    RsaPublic,
+    /// ECC public key, an uncompressed point, on the curve of this key parameter reference (GPCS table B-2); types `B0` and `F0`.
+    #[n(3)]
+    EcPublic(#[n(0)] u8),
+    /// ECC private key; types `B1` and `F0`.
+    #[n(4)]
+    EcPrivate(#[n(0)] u8),
 }
 
+/// Key parameter references of the curves that this card knows.
+pub(crate) const P256: u8 = 0x00;
+pub(crate) const P384: u8 = 0x01;
+/// Bytes of an RSA public exponent behind the modulus.
+pub(crate) const RSA_EXPONENT: usize = 4;
+
 impl KeyType {
-    /// The type that a code in PUT KEY means, `None` when this card does not store such keys.
+    /// The type that the code of the first component in PUT KEY means, `None` when this card does not store such keys.
     #[must_use]
     pub fn from_code(code: u8) -> Option<Self> {
         match code {
             0x80 | 0x82 => Some(Self::Des),
             0x88 => Some(Self::Aes),
+            0xA1 => Some(Self::RsaPublic),
+            0xB0 => Some(Self::EcPublic(P256)),
+            0xB1 => Some(Self::EcPrivate(P256)),
             _ => None,
         }
     }
 
-    /// The code in the key information template.
+    /// The code of the first component in the key information template.
     #[must_use]
     pub fn code(self) -> u8 {
         match self {
             Self::Des => 0x80,
             Self::Aes => 0x88,
+            Self::RsaPublic => 0xA1,
+            Self::EcPublic(_) => 0xB0,
+            Self::EcPrivate(_) => 0xB1,
         }
     }
 
@@ -54,11 +75,17 @@ impl KeyType {
         match self {
             Self::Des => length == 16,
             Self::Aes => matches!(length, 16 | 24 | 32),
+            Self::RsaPublic => (128 + RSA_EXPONENT..=512 + RSA_EXPONENT).contains(&length),
+            Self::EcPublic(P256) => length == 65,
+            Self::EcPublic(P384) => length == 97,
+            Self::EcPrivate(P256) => length == 32,
+            Self::EcPrivate(P384) => length == 48,
+            Self::EcPublic(_) | Self::EcPrivate(_) => false,
         }
     }
 }
 
-/// One key of the issuer security domain.
+/// One key of a security domain.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Key {
     /// Key identifier: 1 Key-ENC, 2 Key-MAC, 3 Key-DEK.
@@ -70,6 +97,9 @@ pub struct Key {
     /// The key itself.
     #[cbor(n(2), with = "minicbor::bytes")]
     pub value: Vec<u8>,
+    /// Key usage qualifier in two bytes and key access, where the key came with them (GPCS table 11-69).
+    #[n(3)]
+    pub key_use: Option<[u8; 3]>,
 }
 
 impl fmt::Debug for Key {
@@ -92,7 +122,8 @@ impl Key {
                 let block = aes.encrypt_block([0x01; 16]);
                 [block[0], block[1], block[2]]
             }),
-            (KeyType::Des, Err(_)) => [0; 3],
+            // Keys of these types have none.
+            (KeyType::Des, Err(_)) | (KeyType::RsaPublic | KeyType::EcPublic(_) | KeyType::EcPrivate(_), _) => [0; 3],
         }
     }
 }
@@ -132,7 +163,7 @@ impl KeySet {
     }
 }
 
-/// All keys of the issuer security domain.
+/// All keys of a security domain.
 #[derive(Clone, Default, Encode, Decode)]
 pub(crate) struct KeyStore {
     #[n(0)]
@@ -247,7 +278,7 @@ mod tests {
     const SCP02: SecureChannelProtocol = SecureChannelProtocol::Scp02 { i: 0x15 };
 
     fn key(id: u8, value: u8) -> Key {
-        Key { id, key_type: KeyType::Des, value: vec![value; 16] }
+        Key { id, key_type: KeyType::Des, value: vec![value; 16], key_use: None }
     }
 
     #[test]
@@ -278,8 +309,8 @@ mod tests {
     #[test]
     fn check_values_of_published_keys() {
         let value: Vec<u8> = (0x40..0x50).collect();
-        let des = Key { id: 1, key_type: KeyType::Des, value: value.clone() };
-        let aes = Key { id: 1, key_type: KeyType::Aes, value };
+        let des = Key { id: 1, key_type: KeyType::Des, value: value.clone(), key_use: None };
+        let aes = Key { id: 1, key_type: KeyType::Aes, value, key_use: None };
         assert_eq!(des.check_value(), [0x8B, 0xAF, 0x47]);
         assert_eq!(aes.check_value(), [0x50, 0x4A, 0x77]);
     }

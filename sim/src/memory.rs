@@ -32,6 +32,9 @@ pub(crate) struct Memory {
     pub(crate) load_files: Vec<LoadFile>,
     #[n(7)]
     pub(crate) applications: Vec<Application>,
+    /// Confirmation counter of receipts (GPCS C.5).
+    #[n(8)]
+    pub(crate) confirmations: Option<u16>,
 }
 
 impl Memory {
@@ -45,6 +48,7 @@ impl Memory {
             data: BTreeMap::new(),
             load_files: Vec::new(),
             applications: Vec::new(),
+            confirmations: None,
         }
     }
 

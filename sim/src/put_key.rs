@@ -5,7 +5,9 @@ use cardwright_apdu::{CommandApdu, StatusWord};
 use crate::card::{Answer, JavaCard, done};
 use crate::channel::Dek;
 use crate::crypto::{AES_BLOCK, Aes, DES_BLOCK, TripleDes, same};
-use crate::keys::{Key, KeyStoreError, KeyType};
+use crate::domain::DomainId;
+use crate::keys::{Key, KeyStoreError, KeyType, RSA_EXPONENT};
+use crate::registry::{DOMAIN_PERSONALIZED, SELECTABLE};
 
 /// The greatest key version number and key identifier that PUT KEY can say.
 const MAX_NUMBER: u8 = 0x7F;
@@ -28,40 +30,121 @@ impl JavaCard {
         if keys.is_empty() || (keys.len() > 1 && !multiple) {
             return Err(StatusWord::WRONG_DATA);
         }
-        let stored = if old_version == 0 {
-            self.memory.keys.add(version, keys, self.memory.config.protocol)
-        } else {
-            self.memory.keys.replace(old_version, version, keys)
+        let (domain, protocol) = (self.domain(), self.memory.config.protocol);
+        let store = self.memory.keys_of_mut(domain).ok_or(StatusWord::CONDITIONS_NOT_SATISFIED)?;
+        let stored = match old_version {
+            0 => store.add(version, keys, protocol),
+            old => store.replace(old, version, keys),
         };
+        self.settle_state(domain);
         match stored {
             Ok(()) => done(answer),
             Err(KeyStoreError::Absent) => Err(StatusWord::REFERENCED_DATA_NOT_FOUND),
             Err(KeyStoreError::Unfit) => Err(StatusWord::WRONG_DATA),
         }
     }
+
+    /// A supplementary security domain is PERSONALIZED once it has keys for a secure channel of its own (GPCS 5.3.2.3 leaves it to the
+    /// security domain).
+    fn settle_state(&mut self, domain: DomainId) {
+        let protocol = self.memory.config.protocol;
+        let has_keys = self.memory.keys_of(domain).is_some_and(|keys| keys.channel_set(0, protocol).is_some());
+        let mut applications = self.memory.applications.iter_mut();
+        if let Some(entry) =
+            applications.find(|entry| domain == Some(entry.aid) && entry.life_cycle == SELECTABLE && has_keys)
+        {
+            entry.life_cycle = DOMAIN_PERSONALIZED;
+        }
+    }
 }
 
-/// `type ‖ length ‖ key component block ‖ length ‖ check value` (GPCS table 11-68): the key, its check value, and
-/// what follows.
+/// One key in the basic or the extended format (GPCS tables 11-68 and 11-69): the key, its check value, and what follows.
 fn key_data_field<'a>(data: &'a [u8], id: u8, dek: &Dek) -> Result<(Key, &'a [u8], &'a [u8]), StatusWord> {
     let wrong = StatusWord::WRONG_DATA;
-    let (&code, rest) = data.split_first().ok_or(wrong)?;
-    let key_type = KeyType::from_code(code).ok_or(wrong)?;
-    // A symmetric key has at most 32 bytes: one byte of length.
-    let (&length, rest) = rest.split_first().ok_or(wrong)?;
-    let (block, rest) = rest.split_at_checked(length.into()).ok_or(wrong)?;
-    let (&length, rest) = rest.split_first().ok_or(wrong)?;
-    let (check_value, rest) = rest.split_at_checked(length.into()).ok_or(wrong)?;
-    let value = dek.open(block).filter(|value| key_type.takes(value.len())).ok_or(wrong)?;
-    let key = Key { id, key_type, value };
-    // The check value shall be present and right (GPCS 11.8.2.3.3); 6982 is the word for a wrong one (table 11-78).
-    if check_value.len() != 3 {
+    let mut bytes = Bytes(data);
+    let is_extended = data.first() == Some(&EXTENDED);
+    let (code, block) = bytes.component(is_extended).ok_or(wrong)?;
+    let (key_type, value) = match KeyType::from_code(code).ok_or(wrong)? {
+        KeyType::RsaPublic => {
+            let (code, exponent) = bytes.component(is_extended).ok_or(wrong)?;
+            let exponent = (code == 0xA0 && exponent.len() <= RSA_EXPONENT).then_some(exponent).ok_or(wrong)?;
+            let mut value = block.to_vec();
+            value.resize(block.len() + RSA_EXPONENT - exponent.len(), 0);
+            value.extend_from_slice(exponent);
+            (KeyType::RsaPublic, value)
+        }
+        symmetric @ (KeyType::Des | KeyType::Aes) => (symmetric, dek.open(block).ok_or(wrong)?),
+        ecc => {
+            let (0xF0, &[curve]) = bytes.component(is_extended).ok_or(wrong)? else { return Err(wrong) };
+            match ecc {
+                KeyType::EcPublic(_) => (KeyType::EcPublic(curve), block.to_vec()),
+                _ => (KeyType::EcPrivate(curve), dek.open(block).ok_or(wrong)?),
+            }
+        }
+    };
+    if !key_type.takes(value.len()) {
         return Err(wrong);
     }
-    if !same(&key.check_value(), check_value) {
-        return Err(StatusWord::SECURITY_NOT_SATISFIED);
+    let check_value = bytes.field().ok_or(wrong)?;
+    let key_use = if is_extended { Some(bytes.key_use().ok_or(wrong)?) } else { None };
+    let key = Key { id, key_type, value, key_use };
+    // The check value of a secret symmetric key shall be present and right (GPCS 11.8.2.3.3); 6982 is the word for a wrong one
+    // (table 11-78).
+    match (key_type, check_value.len()) {
+        (KeyType::Des | KeyType::Aes, 3) if same(&key.check_value(), check_value) => {}
+        (KeyType::Des | KeyType::Aes, 3) => return Err(StatusWord::SECURITY_NOT_SATISFIED),
+        (KeyType::RsaPublic | KeyType::EcPublic(_) | KeyType::EcPrivate(_), 0) => {}
+        _ => return Err(wrong),
     }
-    Ok((key, check_value, rest))
+    Ok((key, check_value, bytes.0))
+}
+
+/// First byte of a key type of two bytes.
+const EXTENDED: u8 = 0xFF;
+
+struct Bytes<'a>(&'a [u8]);
+
+impl<'a> Bytes<'a> {
+    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(count)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        self.take(1).map(|bytes| bytes[0])
+    }
+
+    /// A field whose length is one byte.
+    fn field(&mut self) -> Option<&'a [u8]> {
+        let length = self.byte()?;
+        self.take(length.into())
+    }
+
+    /// Type and block of a key component; 128 may be one byte.
+    fn component(&mut self, is_extended: bool) -> Option<(u8, &'a [u8])> {
+        if is_extended && self.byte()? != EXTENDED {
+            return None;
+        }
+        let code = self.byte()?;
+        let length = match self.byte()? {
+            0x81 => self.byte()?.into(),
+            0x82 => usize::from(self.byte()?) << 8 | usize::from(self.byte()?),
+            length @ 0x01..=0x80 => length.into(),
+            _ => return None,
+        };
+        Some((code, self.take(length)?))
+    }
+
+    /// Key usage qualifier and key access.
+    fn key_use(&mut self) -> Option<[u8; 3]> {
+        let usage = self.field()?;
+        match (usage, self.field()?) {
+            (&[usage], &[access]) => Some([usage, 0, access]),
+            (&[first, second], &[access]) => Some([first, second, access]),
+            _ => None,
+        }
+    }
 }
 
 impl Dek {

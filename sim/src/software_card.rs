@@ -39,8 +39,8 @@ pub trait SoftwareCard: Sized + Send {
 
 impl SoftwareCard for JavaCard {
     const MAGIC: [u8; 8] = *b"CWSIMJC\0";
-    /// Version 1 had fewer secure channel protocols; it is read.
-    const VERSION: u16 = 2;
+    /// Version 1 had fewer secure channel protocols, version 2 no supplementary security domains; both are read.
+    const VERSION: u16 = 3;
 
     fn reset(&mut self) -> Vec<u8> {
         Self::reset(self)

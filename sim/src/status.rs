@@ -5,8 +5,8 @@ use cardwright_apdu::{Aid, CommandApdu, ResponseApdu, StatusWord};
 
 use crate::card::{Answer, JavaCard, done};
 use crate::registry::{
-    CARD_LOCKED, CARD_RESET, EntryKind, INITIALIZED, ISD_PRIVILEGES, LOADED, LOCKED, OP_READY, RegistryEntry, SECURED,
-    TERMINATED,
+    CARD_LOCKED, CARD_RESET, EntryKind, INITIALIZED, ISD_PRIVILEGES, LOADED, LOCKED, OP_READY, Privileges,
+    RegistryEntry, SECURED, TERMINATED,
 };
 
 const ISD: u8 = 0x80;
@@ -69,7 +69,8 @@ impl JavaCard {
         let matching = self
             .registry()
             .into_iter()
-            .filter(|entry| entry.kind == kind && (p1 == ISD || entry.aid.as_bytes().starts_with(prefix)));
+            .filter(|entry| entry.kind == kind && (p1 == ISD || entry.aid.as_bytes().starts_with(prefix)))
+            .filter(|entry| self.sees(&entry.aid));
         let with_modules = p1 == MODULES;
         Ok(matching
             .flat_map(
@@ -94,7 +95,7 @@ impl JavaCard {
             objects.push((0xC5, entry.privileges.to_vec()));
             objects.extend(entry.load_file.map(|aid| (0xC4, aid.as_bytes().to_vec())));
         }
-        objects.push((0xCC, self.memory.isd.as_bytes().to_vec()));
+        objects.push((0xCC, entry.domain.as_bytes().to_vec()));
         let mut inner = Vec::new();
         for (tag, value) in objects {
             if tags.is_none_or(|tags| tag_list_has(tags, tag)) {
@@ -104,6 +105,14 @@ impl JavaCard {
         let mut bytes = Vec::new();
         tlv::push(&mut bytes, Tag(0xE3), &inner);
         bytes
+    }
+
+    /// Whether the selected security domain is told of an entry: of itself and what is in its hands, with Global Registry of all.
+    fn sees(&self, aid: &Aid) -> bool {
+        let domain = self.domain();
+        self.memory.privileges_of(domain).has(Privileges::GLOBAL_REGISTRY)
+            || domain == Some(*aid)
+            || self.may_manage(aid)
     }
 
     /// The registry: issuer security domain, applications, load files.
@@ -121,6 +130,7 @@ impl JavaCard {
             privileges,
             load_file: None,
             modules: Vec::new(),
+            domain: memory.isd,
         };
         let applications = memory.applications.iter().map(|application| RegistryEntry {
             kind: EntryKind::Application,
@@ -129,6 +139,7 @@ impl JavaCard {
             privileges: application.privileges,
             load_file: Some(application.load_file),
             modules: vec![application.module],
+            domain: memory.aid_of(application.domain()),
         });
         let load_files = memory.load_files.iter().map(|file| RegistryEntry {
             kind: EntryKind::LoadFile,
@@ -137,6 +148,7 @@ impl JavaCard {
             privileges: [0; 3],
             load_file: None,
             modules: file.modules.clone(),
+            domain: memory.aid_of(file.domain()),
         });
         std::iter::once(isd).chain(applications).chain(load_files).collect()
     }
@@ -144,6 +156,8 @@ impl JavaCard {
     /// SET STATUS of the card, or of an application (GPCS 11.10, 5.1.2, 5.3.1.6).
     pub(crate) fn set_status(&mut self, command: &CommandApdu) -> Answer {
         match command.p1() & 0xE0 {
+            // No supplementary security domain of this card locks or terminates it in this way.
+            0x80 if self.domain().is_some() => Err(StatusWord::CONDITIONS_NOT_SATISFIED),
             0x80 => self.set_card_state(command.p2()),
             0x40 => self.lock_application(command.data(), command.p2() & LOCKED != 0),
             _ => Err(StatusWord::INCORRECT_P1_P2),
@@ -169,7 +183,12 @@ impl JavaCard {
 
     fn lock_application(&mut self, aid: &[u8], lock: bool) -> Answer {
         let aid = Aid::new(aid).map_err(|_| StatusWord::WRONG_DATA)?;
-        let application = self.memory.applications.iter_mut().find(|application| application.aid == aid);
+        let has_global_lock = self.memory.privileges_of(self.domain()).has(Privileges::GLOBAL_LOCK);
+        let application = self.memory.applications.iter().position(|application| application.aid == aid);
+        if application.is_some() && !has_global_lock && !self.may_manage(&aid) {
+            return Err(StatusWord::CONDITIONS_NOT_SATISFIED);
+        }
+        let application = application.map(|at| &mut self.memory.applications[at]);
         let application = application.ok_or(StatusWord::REFERENCED_DATA_NOT_FOUND)?;
         if (application.life_cycle & LOCKED != 0) == lock {
             return Err(StatusWord::CONDITIONS_NOT_SATISFIED);

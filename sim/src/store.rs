@@ -322,7 +322,7 @@ mod tests {
             assert_eq!(answer, fresh.twin().process(&[0x80, 0x50, 0, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8, 0]));
             drop(card);
             // It is a file of the new version from its first command on.
-            assert_eq!(fs::read(&path).unwrap()[8..10], [0, 2]);
+            assert_eq!(fs::read(&path).unwrap()[8..10], [0, 3]);
             assert_eq!(CardFile::open(&path).unwrap().card().protocol(), protocol);
         }
     }
@@ -347,8 +347,8 @@ mod tests {
         let other = [b"CWSIMCP\0", &whole[8..]].concat();
         assert!(matches!(open(&other), CardFileError::OtherCard { actual: [.., b'C', b'P', 0], .. }));
         let mut newer = whole.clone();
-        newer[9] = 3;
-        assert!(matches!(open(&newer), CardFileError::NewerVersion { expected: 2, actual: 3, .. }));
+        newer[9] = 4;
+        assert!(matches!(open(&newer), CardFileError::NewerVersion { expected: 3, actual: 4, .. }));
         let mut changed = whole.clone();
         changed[40] ^= 1;
         assert!(matches!(open(&changed), CardFileError::Damaged { .. }));

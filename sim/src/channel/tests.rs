@@ -54,7 +54,7 @@ fn vectors(prefix: &str) -> Vec<Vector> {
 }
 
 fn replay(vector: &Vector, protocol: ProtocolHandshake, dek: Dek) {
-    let handshake = Handshake { key_version: 1, protocol, dek };
+    let handshake = Handshake { owner: None, key_version: 1, protocol, dek };
     let level = bytes(&vector.security_level)[0];
     let command = bytes(&vector.external_authenticate);
     let verdict = handshake.authenticate(&CommandApduRef::parse(&command).unwrap(), level);
@@ -138,7 +138,7 @@ fn a_wrong_cryptogram_and_a_wrong_mac_are_told_apart() {
         let mut command = command.clone();
         command[changed] ^= 1;
         let protocol = ProtocolHandshake::Scp02(Box::new(scp02(vector, 0x15)));
-        let handshake = Handshake { key_version: 1, protocol, dek: Dek::TripleDes([0; 16]) };
+        let handshake = Handshake { owner: None, key_version: 1, protocol, dek: Dek::TripleDes([0; 16]) };
         let verdict = handshake.authenticate(&CommandApduRef::parse(&command).unwrap(), 0x01);
         assert!(verdict.session.is_none());
         (verdict.cryptogram_valid, verdict.mac_valid)

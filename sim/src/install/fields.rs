@@ -1,20 +1,24 @@
 //! LV coded data of INSTALL (GPCS 11.5.2.3).
 
-use cardwright_apdu::{Aid, StatusWord};
+use cardwright_apdu::{Aid, CommandApdu, StatusWord};
 
+use super::authority::Signed;
 use super::whole_aid;
 
 /// Fields yet to be read; what is not well formed is `6A80`.
-pub(super) struct Fields<'a>(&'a [u8]);
+pub(super) struct Fields<'a> {
+    rest: &'a [u8],
+    length: usize,
+}
 
 impl<'a> Fields<'a> {
     pub(super) fn new(data: &'a [u8]) -> Self {
-        Self(data)
+        Self { rest: data, length: data.len() }
     }
 
     fn take(&mut self, count: usize) -> Result<&'a [u8], StatusWord> {
-        let (taken, rest) = self.0.split_at_checked(count).ok_or(StatusWord::WRONG_DATA)?;
-        self.0 = rest;
+        let (taken, rest) = self.rest.split_at_checked(count).ok_or(StatusWord::WRONG_DATA)?;
+        self.rest = rest;
         Ok(taken)
     }
 
@@ -51,8 +55,27 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A field that has to be empty.
+    pub(super) fn empty(&mut self) -> Result<(), StatusWord> {
+        if self.short()?.is_empty() { Ok(()) } else { Err(StatusWord::WRONG_DATA) }
+    }
+
+    /// The field that [`Fields::long`] would read next.
+    pub(super) fn peek_long(&self) -> Result<&'a [u8], StatusWord> {
+        Self { rest: self.rest, length: self.length }.long()
+    }
+
+    /// Parameters and token, which end each of these commands.
+    pub(super) fn signed(mut self, command: &'a CommandApdu) -> Result<Signed<'a>, StatusWord> {
+        let parameters = self.long()?;
+        let front = self.length - self.rest.len();
+        let token = self.long()?;
+        self.end()?;
+        Ok(Signed::new(command, front, token, parameters))
+    }
+
     /// Nothing may follow.
     pub(super) fn end(self) -> Result<(), StatusWord> {
-        if self.0.is_empty() { Ok(()) } else { Err(StatusWord::WRONG_DATA) }
+        if self.rest.is_empty() { Ok(()) } else { Err(StatusWord::WRONG_DATA) }
     }
 }

@@ -5,7 +5,7 @@ use crate::{JavaCard, Key, KeyType};
 const NEW: [u8; 16] = [0x5A; 16];
 
 fn check_value(key_type: KeyType, key: &[u8]) -> [u8; 3] {
-    Key { id: 1, key_type, value: key.to_vec() }.check_value()
+    Key { id: 1, key_type, value: key.to_vec(), key_use: None }.check_value()
 }
 
 fn aes_field(key: &[u8]) -> Vec<u8> {
