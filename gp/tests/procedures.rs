@@ -168,7 +168,7 @@ fn a_receipt_verifies_for_what_was_done_and_nothing_else() {
         keys.insert("receipt", kind, &key).unwrap();
         let data = hex::decode("0200050442454245").unwrap();
         let input = [&data[..], &[5], object.as_bytes()].concat();
-        let receipt = signature::mac(kind, &cardwright_keys::KeyValue::new(&key).unwrap(), &input).unwrap();
+        let receipt = signature::sign(kind, &cardwright_keys::KeyValue::new(&key).unwrap(), &input).unwrap();
         let body = [&[receipt.len() as u8][..], &receipt, &data].concat();
         let answer = [&[body.len() as u8][..], &body].concat();
         let confirmation = Confirmation::parse(&answer).unwrap().unwrap();

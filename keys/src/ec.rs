@@ -1,4 +1,4 @@
-//! Elliptic curves of SCP11: public keys, key agreement (ECDH) and verification of signatures (ECDSA).
+//! Elliptic curves: public keys, key agreement (ECDH) of SCP11, signatures (ECDSA) of certificates and of card content management.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -60,6 +60,15 @@ impl EcCurve {
         match self {
             Self::P256 | Self::BrainpoolP256 => 32,
             Self::P384 => 48,
+        }
+    }
+
+    /// The hash of its signatures in card content management (GPCS 2.3.1 table B-3).
+    #[must_use]
+    pub fn signature_hash(self) -> SignatureHash {
+        match self {
+            Self::P256 | Self::BrainpoolP256 => SignatureHash::Sha256,
+            Self::P384 => SignatureHash::Sha384,
         }
     }
 
@@ -187,6 +196,24 @@ pub(crate) fn public_of(curve: EcCurve, key: &KeyValue) -> Result<EcPublicKey, K
     on_curve!(curve, C => {
         let key = secret::<C>(curve, key, SecretKey::from_slice)?;
         EcPublicKey::new(curve, key.public_key().to_sec1_point(false).as_bytes())
+    })
+}
+
+/// ECDSA with the hash of the curve's length (GPCS 2.3.1 table B-3) and the nonce of RFC 6979: plain `r ‖ s`.
+pub(crate) fn sign(curve: EcCurve, key: &KeyValue, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+    on_curve!(curve, C => {
+        let key = secret::<C>(curve, key, SecretKey::from_slice)?;
+        let mut scalar = key.to_nonzero_scalar();
+        let signed = match curve.signature_hash() {
+            SignatureHash::Sha256 => {
+                ecdsa::hazmat::sign_prehashed_rfc6979::<C, Sha256>(&scalar, &Sha256::digest(message), &[])
+            }
+            SignatureHash::Sha384 => {
+                ecdsa::hazmat::sign_prehashed_rfc6979::<C, Sha384>(&scalar, &Sha384::digest(message), &[])
+            }
+        };
+        scalar.zeroize();
+        Ok(signed.0.to_bytes().to_vec())
     })
 }
 

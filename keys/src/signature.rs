@@ -1,21 +1,22 @@
-//! MACs that sign card content management: tokens, receipts and DAP blocks (GPCS 2.3.1 table C-1).
+//! Signatures of card content management: tokens, receipts and DAP blocks (GPCS 2.3.1 table C-1).
 
 use alloc::vec::Vec;
 
 use crate::cipher::{AesCmac, Tdes};
-use crate::{KeyError, KeyKind, KeyValue};
+use crate::{KeyError, KeyKind, KeyValue, ec};
 
-/// The MAC of whole data under a token, receipt or DAP key.
+/// The signature over whole data with a token, receipt or DAP key.
 ///
 /// ```text
 /// DES (16-byte key)   single DES plus final triple DES MAC over data ‖ 80 00.., IV 0: 8 bytes (B.1.2.2, B.1.3)
 /// AES (any length)    CMAC: 16 bytes (B.2.2)
+/// ECC                 ECDSA, SHA-256 or SHA-384 by the curve: r ‖ s (B.4.3)
 /// ```
 ///
 /// # Errors
-/// [`KeyError::Length`] when no signature scheme has keys of this kind and length, [`KeyError::Unsupported`] for an SM4 key, a
-/// private key of a curve and MILENAGE's keys, which make no MAC.
-pub fn mac(kind: KeyKind, key: &KeyValue, data: &[u8]) -> Result<Vec<u8>, KeyError> {
+/// [`KeyError::Length`] when no signature scheme has keys of this kind and length, [`KeyError::Unsupported`] for an SM4 key
+/// and MILENAGE's keys, which sign nothing.
+pub fn sign(kind: KeyKind, key: &KeyValue, data: &[u8]) -> Result<Vec<u8>, KeyError> {
     match kind {
         KeyKind::Aes => Ok(AesCmac::new(key)?.mac(&[data]).to_vec()),
         // Single DES is in the standard's MAC, but not among its keys.
@@ -26,7 +27,8 @@ pub fn mac(kind: KeyKind, key: &KeyValue, data: &[u8]) -> Result<Vec<u8>, KeyErr
             padded.resize(padded.len().next_multiple_of(8), 0);
             Ok(Tdes::new(key)?.mac(&[0; 8], &mut padded).to_vec())
         }
-        KeyKind::Sm4 | KeyKind::Ec(_) | KeyKind::Milenage(_) => Err(KeyError::Unsupported),
+        KeyKind::Ec(curve) => ec::sign(curve, key, data),
+        KeyKind::Sm4 | KeyKind::Milenage(_) => Err(KeyError::Unsupported),
     }
 }
 
@@ -58,7 +60,7 @@ mod tests {
             let data = alloc::vec![0x5A; length];
             let mut padded = [&data[..], &[0x80]].concat();
             padded.resize((length / 8 + 1) * 8, 0);
-            assert_eq!(mac(KeyKind::Tdes, &key(&bytes), &data).unwrap(), retail(&bytes, &padded), "{length}");
+            assert_eq!(sign(KeyKind::Tdes, &key(&bytes), &data).unwrap(), retail(&bytes, &padded), "{length}");
         }
     }
 
@@ -66,13 +68,13 @@ mod tests {
     fn aes_is_cmac_with_its_own_padding() {
         // NIST SP 800-38B, example 1: AES-128, no message.
         let nist = hex::decode("2B7E151628AED2A6ABF7158809CF4F3C").unwrap();
-        let mac = mac(KeyKind::Aes, &key(&nist), &[]).unwrap();
+        let mac = sign(KeyKind::Aes, &key(&nist), &[]).unwrap();
         assert_eq!(hex::encode_upper(mac), "BB1D6929E95937287FA37D129B756746");
     }
 
     #[test]
     fn single_des_is_no_signature_key() {
-        assert_eq!(mac(KeyKind::Tdes, &key(&[1; 8]), &[]), Err(KeyError::Length { actual: 8 }));
-        assert_eq!(mac(KeyKind::Aes, &key(&[1; 8]), &[]), Err(KeyError::Length { actual: 8 }));
+        assert_eq!(sign(KeyKind::Tdes, &key(&[1; 8]), &[]), Err(KeyError::Length { actual: 8 }));
+        assert_eq!(sign(KeyKind::Aes, &key(&[1; 8]), &[]), Err(KeyError::Length { actual: 8 }));
     }
 }

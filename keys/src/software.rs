@@ -228,7 +228,7 @@ impl KeyService for SoftwareKeys {
             }
             KeyRequest::Signature { key, data } => {
                 let (kind, key) = self.key(key)?;
-                Ok(KeyAnswer::Signature(signature::mac(kind, &key, data)?))
+                Ok(KeyAnswer::Signature(signature::sign(kind, &key, data)?))
             }
             KeyRequest::GsmAuthentication { keys, rand } => {
                 Ok(KeyAnswer::Gsm(self.subscriber(keys)?.milenage()?.triplet(rand)?))

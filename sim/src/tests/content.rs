@@ -129,7 +129,9 @@ fn installing_what_cannot_be_installed() {
     assert_eq!(host.sw("80E60C00", &for_install(other, "")), 0x6A80);
     assert_eq!(host.sw("80E60C00", &for_install(other, "C901")), 0x6A80);
     assert_eq!(host.sw("80E60C00", &for_install(other, "C900EF06C80400FFFFFF")), 0x9000);
-    assert_eq!(host.sw("80E61000", &for_install(other, "C900")), 0x6A86);
+    // Data of another purpose, and a purpose that there is none of.
+    assert_eq!(host.sw("80E61000", &for_install(other, "C900")), 0x6A80);
+    assert_eq!(host.sw("80E60100", &for_install(other, "C900")), 0x6A86);
     assert_eq!(host.sw("80E60C01", &for_install(other, "C900")), 0x6A86);
     let mut unknown = for_install("A000000386980701AA", "C900");
     unknown[12] ^= 0xFF;
