@@ -78,9 +78,9 @@ fn on_card(options: &Options, command: &OnCard, record: Option<&Path>, replay: O
     };
     let mut work = match order {
         Order::Info | Order::Keys | Order::Plain(_) => None,
-        Order::PutKeys { name, scheme, add } => {
+        Order::PutKeys { name, scheme, add, irreversible } => {
             let key = book.as_ref().map(|book| book.new_key(&name, scheme)).transpose()?;
-            key.map(|key| Work::PutKeys { key, add })
+            key.map(|key| Work::PutKeys { key, add, irreversible })
         }
         Order::Work(work) => Some(work),
     };
@@ -232,10 +232,10 @@ fn plan(options: &Options, command: &OnCard) -> Result<(), Failure> {
     };
     let work = match order::read(command)? {
         Order::Work(work) => Ok(work),
-        Order::PutKeys { name, scheme, add } => {
+        Order::PutKeys { name, scheme, add, irreversible } => {
             let mut key = book.new_key(&name, scheme)?;
             book.fit(&mut key, kind)?;
-            Ok(Work::PutKeys { key, add })
+            Ok(Work::PutKeys { key, add, irreversible })
         }
         Order::Plain(commands) => Err(commands),
         order @ (Order::Info | Order::Keys) => Err(order::of_looking(&order)),

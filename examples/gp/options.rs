@@ -344,6 +344,9 @@ pub(crate) enum Keys {
         /// Adds a key set with this version (01 to 7F) and replaces none.
         #[arg(long, value_name = "VERSION", value_parser = byte)]
         add: Option<u8>,
+        /// Says that replacing the initial keys (version FF) is meant: they never come back.
+        #[arg(long)]
+        irreversible: bool,
     },
     /// Deletes all keys of a version, or one.
     Delete {
@@ -374,6 +377,9 @@ pub(crate) enum Domain {
         /// What it gets at its installation (the value of C9), in hexadecimal.
         #[arg(long, value_name = "HEX", value_parser = hexadecimal)]
         parameters: Option<Hex>,
+        /// Says that Mandated DAP Verification (41) is meant: the card then loads nothing without a signature.
+        #[arg(long)]
+        irreversible: bool,
     },
 }
 

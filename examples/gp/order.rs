@@ -29,15 +29,16 @@ pub(crate) enum Order {
     /// In a channel.
     Work(Work),
     /// In a channel, with a key that has to be found.
-    PutKeys { name: String, scheme: KeyScheme, add: Option<u8> },
+    PutKeys { name: String, scheme: KeyScheme, add: Option<u8>, irreversible: bool },
 }
 
 pub(crate) fn read(command: &OnCard) -> Result<Order, Failure> {
     let work = match command {
         OnCard::Info => return Ok(Order::Info),
         OnCard::Keys { command: Keys::List } => return Ok(Order::Keys),
-        OnCard::Keys { command: Keys::Put { name, new_scheme, add } } => {
-            return Ok(Order::PutKeys { name: name.clone(), scheme: *new_scheme, add: *add });
+        OnCard::Keys { command: Keys::Put { name, new_scheme, add, irreversible } } => {
+            let (name, scheme, add, irreversible) = (name.clone(), *new_scheme, *add, *irreversible);
+            return Ok(Order::PutKeys { name, scheme, add, irreversible });
         }
         OnCard::Keys { command: Keys::Delete { version, id } } => Work::DeleteKeys { version: *version, id: *id },
         OnCard::List => Work::List,
@@ -55,13 +56,14 @@ pub(crate) fn read(command: &OnCard) -> Result<Order, Failure> {
             };
             Work::SetStatus { target: StatusTarget::Card, state, irreversible: *irreversible }
         }
-        OnCard::Domain { command: Domain::Create { aid, load_file, module, privileges, parameters } } => {
+        OnCard::Domain { command: Domain::Create { aid, load_file, module, privileges, parameters, irreversible } } => {
             Work::Install(Application {
                 load_file: *load_file,
                 module: *module,
                 aid: *aid,
                 privileges: privileges.unwrap_or(Privileges::NONE) | Privileges::SECURITY_DOMAIN,
                 parameters: parameters.clone().map(|hex| hex.0).unwrap_or_default(),
+                irreversible: *irreversible,
             })
         }
         OnCard::StoreData { data, file, to, structure } => {
@@ -140,6 +142,7 @@ fn load(install: &Install) -> Result<Work, Failure> {
         aid: install.aid.unwrap_or(module),
         privileges: install.privileges.unwrap_or(Privileges::NONE),
         parameters: install.parameters.clone().map(|hex| hex.0).unwrap_or_default(),
+        irreversible: false,
     });
     Ok(Work::Load { load_file, application, block })
 }

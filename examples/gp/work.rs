@@ -2,7 +2,7 @@
 
 use cardwright::apdu::{Aid, CardPort, CommandApdu, ResponseApdu};
 use cardwright::gp::command::{self, InstallForInstall, Scope, StatusTarget};
-use cardwright::gp::procedure::{self, KeyCandidate, NewKeys, send};
+use cardwright::gp::procedure::{self, KeyCandidate, NewKeys, Replaced, send};
 use cardwright::gp::{
     CardProfile, DataStructure, Error as GpError, LifeCycle, LoadFile, Privileges, Registry, RegistryEntry,
     SecureChannel, StoreData,
@@ -15,7 +15,7 @@ pub(crate) enum Work {
     Load { load_file: LoadFile, application: Option<Application>, block: Option<usize> },
     Install(Application),
     Delete { aids: Vec<Aid>, dependent: bool },
-    PutKeys { key: KeyCandidate, add: Option<u8> },
+    PutKeys { key: KeyCandidate, add: Option<u8>, irreversible: bool },
     DeleteKeys { version: u8, id: Option<u8> },
     SetStatus { target: StatusTarget, state: LifeCycle, irreversible: bool },
     Status(Option<Aid>),
@@ -30,6 +30,7 @@ pub(crate) struct Application {
     pub(crate) aid: Aid,
     pub(crate) privileges: Privileges,
     pub(crate) parameters: Vec<u8>,
+    pub(crate) irreversible: bool,
 }
 
 /// An open channel and what is known of the card.
@@ -114,10 +115,13 @@ pub(crate) async fn carry_out(
             }
             Ok(Done::Deleted(deleted))
         }
-        Work::PutKeys { key, add } => {
+        Work::PutKeys { key, add, irreversible } => {
             let set = key.keys_for(ready.kdd);
+            let is_meant = *irreversible && ready.kvn == 0xFF;
             let new = match add {
-                Some(kvn) => NewKeys { keys: set, kvn: *kvn, replace: None, base_key: false },
+                Some(kvn) if is_meant => NewKeys { replaced: Replaced::Initial, ..NewKeys::added(*kvn, set) },
+                Some(kvn) => NewKeys::added(*kvn, set),
+                None if is_meant => NewKeys::in_place_of_initial(set),
                 None => NewKeys::in_place_of(ready.kvn, set)?,
             };
             let put = procedure::prepare_keys(keys, channel, &ready.keys, &new).await?;
@@ -186,8 +190,11 @@ async fn install(
     profile: &CardProfile,
     application: &Application,
 ) -> Result<bool, GpError> {
-    let install = InstallForInstall::new(application.load_file, application.module, application.aid)
-        .with_privileges(application.privileges, profile.privileges)
-        .with_parameters(&application.parameters);
+    let install = InstallForInstall {
+        irreversible: application.irreversible,
+        ..InstallForInstall::new(application.load_file, application.module, application.aid)
+    };
+    let install =
+        install.with_privileges(application.privileges, profile.privileges).with_parameters(&application.parameters);
     Ok(procedure::install_with_fallback(card, channel, &install).await?.refused_three_bytes.is_some())
 }

@@ -133,7 +133,10 @@ impl JavaCard {
         data.empty()?;
         data.empty()?;
         let aid = data.aid()?;
-        (data.empty()?, data.empty()?, data.empty()?);
+        // Privileges, parameters and token.
+        for _ in 0..3 {
+            data.empty()?;
+        }
         data.end()?;
         let entry = self.memory.applications.iter().find(|entry| entry.aid == aid);
         let entry = entry.ok_or(StatusWord::REFERENCED_DATA_NOT_FOUND)?;

@@ -167,7 +167,7 @@ pub(crate) fn open(reader: &mut SimReader, domain: Option<Aid>, key: &str) -> Re
     block_on(async {
         let aid = procedure::select(reader, domain.as_ref()).await?.aid;
         let candidates = [(KeyKind::Aes, "aes"), (KeyKind::Tdes, "des")]
-            .map(|(kind, suffix)| KeyCandidate::new(KeyRef::new(&format!("{key}-{suffix}")), kind, KeyScheme::AsIs));
+            .map(|(kind, suffix)| KeyCandidate::new(KeyRef::new(format!("{key}-{suffix}")), kind, KeyScheme::AsIs));
         let options = OpenOptions::new(SecurityLevel::C_DECRYPTION)
             .with_scp02_i(Some(0x55))
             .with_challenge_policy(cardwright::gp::ChallengePolicy::Require);
