@@ -6,6 +6,8 @@ mod support;
 #[path = "security_domains/setup.rs"]
 mod setup;
 
+#[path = "security_domains/channels.rs"]
+mod channels;
 #[path = "security_domains/content.rs"]
 mod content;
 #[path = "security_domains/dap.rs"]

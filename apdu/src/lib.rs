@@ -32,6 +32,7 @@ mod byte_count;
 mod command;
 mod exchange;
 mod instruction;
+mod on_channel;
 mod procedure;
 mod response;
 mod status;
@@ -44,6 +45,7 @@ pub use byte_count::ByteCount;
 pub use command::{CommandApdu, CommandApduRef, CommandError, LengthForm, Ne};
 pub use exchange::{Exchange, ExchangeAction, ExchangeError, ExchangeLimits};
 pub use instruction::{Class, Instruction};
+pub use on_channel::OnChannel;
 #[cfg(feature = "std")]
 pub use procedure::block_on;
 pub use procedure::{CardPort, Port, Procedure, ProcedureError, Progress};

@@ -113,6 +113,7 @@ pub struct JavaCardBuilder {
     scp11: Option<Scp11Keys>,
     supplementary_domains: bool,
     extended: Option<u16>,
+    channels: u8,
 }
 
 impl Default for JavaCardBuilder {
@@ -136,6 +137,7 @@ impl Default for JavaCardBuilder {
             scp11: None,
             supplementary_domains: false,
             extended: None,
+            channels: 1,
         }
     }
 }
@@ -271,6 +273,13 @@ impl JavaCardBuilder {
         self
     }
 
+    /// Number of logical channels, 1 to 20. Default: 1, the basic one.
+    #[must_use]
+    pub fn logical_channels(mut self, count: u8) -> Self {
+        self.channels = count.clamp(1, 20);
+        self
+    }
+
     /// Makes the card, as it is after a reset.
     #[must_use]
     pub fn build(self) -> JavaCard {
@@ -289,6 +298,7 @@ impl JavaCardBuilder {
             atr: self.atr,
             scp11: self.scp11,
             extended: self.extended,
+            channels: Some(self.channels),
         };
         let mut key_sets = self.key_sets;
         if key_sets.is_empty() {

@@ -30,7 +30,10 @@ pub(crate) fn done(data: impl Into<Vec<u8>>) -> Answer {
 /// same commands give the same bytes, also when the card comes back from a [`CardFile`](crate::CardFile).
 pub struct JavaCard {
     pub(crate) memory: Memory,
+    /// That of the logical channel whose command is executed; between two commands, of the basic one.
     pub(crate) session: Session,
+    /// Those of the supplementary logical channels that are open, from number 1.
+    channels: Vec<Option<Session>>,
     wire: Wire,
     pub(crate) executed: u64,
     pub(crate) log: Option<Vec<LogEntry>>,
@@ -58,6 +61,8 @@ pub(crate) struct Session {
     pub(crate) listing: Option<Listing>,
     /// The block that STORE DATA has to bring next.
     pub(crate) store_block: u8,
+    /// Keys in data groups of the blocks before.
+    pub(crate) key_groups: Vec<u8>,
     /// The application that STORE DATA goes to, after INSTALL [for personalization].
     pub(crate) personalized: Option<Aid>,
     application: ApplicationSession,
@@ -97,8 +102,14 @@ impl JavaCard {
     }
 
     pub(crate) fn from_memory(memory: Memory) -> Self {
-        let mut card =
-            Self { memory, session: Session::default(), wire: Wire::default(), executed: 0, log: Some(Vec::new()) };
+        let mut card = Self {
+            memory,
+            session: Session::default(),
+            channels: Vec::new(),
+            wire: Wire::default(),
+            executed: 0,
+            log: Some(Vec::new()),
+        };
         card.start_session();
         card
     }
@@ -113,6 +124,7 @@ impl JavaCard {
     /// Resets the card: sessions end, what has Card Reset privilege is selected. Gives the ATR.
     pub fn reset(&mut self) -> Vec<u8> {
         self.start_session();
+        self.channels.clear();
         self.wire = Wire::default();
         self.memory.config.atr.clone()
     }
@@ -166,12 +178,34 @@ impl JavaCard {
 
     /// What the OPEN does with a command (GPCS 6.3, 6.4.2).
     fn dispatch(&mut self, command: &CommandApduRef<'_>) -> Executed {
-        let cla = command.cla;
-        if cla.0 & 0x60 == 0x20 {
+        if command.cla.0 & 0x60 == 0x20 {
             return Executed::bare(Err(StatusWord::CLA_NOT_SUPPORTED));
         }
-        if cla.channel() != 0 {
+        let number = usize::from(command.cla.channel());
+        if number == 0 {
+            return self.on_channel(command);
+        }
+        let Some(session) = self.channels.get_mut(number - 1).and_then(Option::as_mut) else {
             return Executed::bare(Err(StatusWord::CHANNEL_NOT_SUPPORTED));
+        };
+        // The channel is in no MAC (GPCS E.4.4, Amd D 6.2.4): the command is executed as on the basic one.
+        let Some(class) = command.cla.on_channel(0) else {
+            return Executed::bare(Err(StatusWord::CLA_NOT_SUPPORTED));
+        };
+        std::mem::swap(&mut self.session, session);
+        let executed = self.on_channel(&command.to_owned().with_class(class).as_ref());
+        // A channel cannot close itself: what it was told is in MANAGE CHANNEL's place.
+        if let Some(Some(session)) = self.channels.get_mut(number - 1) {
+            std::mem::swap(&mut self.session, session);
+        }
+        executed
+    }
+
+    /// A command for what is selected on the channel of `session`.
+    fn on_channel(&mut self, command: &CommandApduRef<'_>) -> Executed {
+        let cla = command.cla;
+        if cla.0 & 0xFC == 0 && command.ins == Instruction::MANAGE_CHANNEL {
+            return Executed::bare(self.manage_channel(command));
         }
         let is_certificate = self.memory.config.scp11.is_some()
             && command.ins == Instruction::PERFORM_SECURITY_OPERATION
@@ -194,6 +228,34 @@ impl JavaCard {
             Selected::Isd => self.security_domain(command),
             Selected::Application(aid) if self.memory.is_supplementary(&aid) => self.security_domain(command),
             Selected::Application(aid) => Executed::bare(self.application(&aid, &command.to_owned())),
+        }
+    }
+
+    /// MANAGE CHANNEL (GPCS 11.7): opens the first channel that is not open, with the issuer security domain selected, or the one named;
+    /// closes one.
+    fn manage_channel(&mut self, command: &CommandApduRef<'_>) -> Answer {
+        let most = usize::from(self.memory.config.channels.unwrap_or(1)) - 1;
+        match (command.p1, command.p2) {
+            (0x00, wanted) if usize::from(wanted) <= most && most > 0 => {
+                let is_free = |number: &usize| self.channels.get(number - 1).is_none_or(Option::is_none);
+                let mut numbers = if wanted == 0 { 1..=most } else { wanted.into()..=wanted.into() };
+                let number = numbers.find(is_free).ok_or(StatusWord::FUNCTION_NOT_SUPPORTED)?;
+                if self.channels.len() < number {
+                    self.channels.resize_with(number, || None);
+                }
+                self.channels[number - 1] = Some(Session::default());
+                if wanted == 0 { done([number as u8]) } else { done([]) }
+            }
+            (0x80, number @ 1..) => match self.channels.get_mut(usize::from(number) - 1) {
+                Some(session @ Some(_)) => {
+                    *session = None;
+                    done([])
+                }
+                // It was not open (GPCS table 11-66).
+                _ => Ok(ResponseApdu::status(StatusWord(0x6200))),
+            },
+            _ if most == 0 => Err(StatusWord::CHANNEL_NOT_SUPPORTED),
+            _ => Err(StatusWord::INCORRECT_P1_P2),
         }
     }
 

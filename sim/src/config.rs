@@ -173,6 +173,9 @@ pub(crate) struct CardConfig {
     /// The most data of a command with extended length fields, where the card takes them.
     #[n(10)]
     pub(crate) extended: Option<u16>,
+    /// Number of logical channels, the basic one among them; one where it does not say.
+    #[n(11)]
+    pub(crate) channels: Option<u8>,
 }
 
 /// `i` of SCP02; files of version 1 have a boolean there, which chose between 55 and 15.

@@ -4,13 +4,18 @@ use cardwright_apdu::tlv::{self, Reader, Tag};
 use cardwright_apdu::{Aid, CommandApdu, StatusWord};
 
 use crate::card::{Answer, JavaCard, done};
-use crate::channel::SecureChannel;
+use crate::channel::{Dek, SecureChannel};
 use crate::config::{AesKeyLength, SecureChannelProtocol};
 use crate::keys::{Key, KeyType, RSA_EXPONENT};
 use crate::registry::Privileges;
 
 /// {globalPlatform}: 1.2.840.114283 (GPCS H.1.1).
 const GLOBAL_PLATFORM: [u8; 6] = [0x2A, 0x86, 0x48, 0x86, 0xFC, 0x6B];
+
+/// P1 of STORE DATA: DGI format, encryption as the application knows (GPCS table 11-89).
+const KEY_GROUPS: u8 = 0x28;
+/// The most data of one key set in groups, in bytes.
+const LONGEST_GROUPS: usize = 2048;
 
 /// Data objects that the issuer may store; the others that the card has are made by it (GPCS 11.11.2.3).
 const STORED: [u32; 4] = [0x42, 0x45, 0x67, 0x5F50];
@@ -126,26 +131,41 @@ impl JavaCard {
         }
     }
 
-    /// STORE DATA of BER-TLV data objects, one or more whole ones in each block (GPCS 11.11).
-    pub(crate) fn store_data(&mut self, command: &CommandApdu) -> Answer {
-        let stored = self.store_block(command);
+    /// STORE DATA of BER-TLV data objects, one or more whole ones in each block, or of keys in data groups over several blocks (GPCS
+    /// 11.11).
+    pub(crate) fn store_data(&mut self, command: &CommandApdu, dek: &Dek) -> Answer {
+        let stored = self.store_block(command, dek);
+        if stored.is_err() || command.p1() & 0x80 != 0 {
+            self.session.key_groups.clear();
+        }
         let last = command.p1() & 0x80 != 0;
         self.session.store_block = if stored.is_ok() && !last { command.p2().wrapping_add(1) } else { 0 };
         stored
     }
 
-    fn store_block(&mut self, command: &CommandApdu) -> Answer {
+    fn store_block(&mut self, command: &CommandApdu, dek: &Dek) -> Answer {
         let domain = match self.session.personalized {
             Some(aid) if !self.memory.is_supplementary(&aid) => return self.application(&aid, command),
             Some(aid) => Some(aid),
             None => self.domain(),
         };
-        // Neither enciphered data nor DGIs other than 0070.
+        // Other DGIs than 0070 come enciphered as the application knows: keys.
         let format = command.p1() & 0x78;
-        if !matches!(format, 0x00 | 0x08 | 0x10) || command.p2() != self.session.store_block {
+        if !matches!(format, 0x00 | 0x08 | 0x10 | KEY_GROUPS) || command.p2() != self.session.store_block {
             return Err(StatusWord::INCORRECT_P1_P2);
         }
         let mut data = command.data();
+        if format == KEY_GROUPS {
+            self.session.key_groups.extend_from_slice(data);
+            if self.session.key_groups.len() > LONGEST_GROUPS {
+                return Err(StatusWord::NOT_ENOUGH_MEMORY);
+            }
+            if command.p1() & 0x80 != 0 {
+                let groups = std::mem::take(&mut self.session.key_groups);
+                self.store_keys(domain, &groups, dek)?;
+            }
+            return done(Vec::new());
+        }
         if format == 0x08 {
             let [0x00, 0x70, length, rest @ ..] = data else { return Err(StatusWord::WRONG_DATA) };
             if usize::from(*length) != rest.len() || *length == 0xFF {

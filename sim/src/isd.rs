@@ -321,7 +321,7 @@ impl JavaCard {
             Instruction::LOAD => self.load(command),
             Instruction::DELETE => self.delete(command),
             Instruction::PUT_KEY => self.put_key(command, &session.dek),
-            _ => self.store_data(command),
+            _ => self.store_data(command, &session.dek),
         }
     }
 

@@ -52,12 +52,11 @@
 //! # Limits
 //!
 //! No bytecode is run: an instance of a module that [`BUILT_INS`] names has a built-in application, any other answers
-//! SELECT alone. There is one logical channel. Supplementary security domains, where the card is made with them, speak the same protocol
+//! SELECT alone. Channels share all but selection and sessions. Supplementary security domains, where the card is made with them, speak the same protocol
 //! as the issuer's, with keys of their own or, before they have some, of the one above; they are PERSONALIZED once they have them.
 //! Tokens are verified, and receipts made, by the issuer's alone; its receipts are made with DES, AES and ECC keys, RSA keys verify only.
 //! Key versions 70 (tokens), 71 (receipts), 73 (DAP) and 75 (enciphered load files), identifier 01, are this card's choice, as
-//! are most status words of what is refused. INSTALL [for load, install and make selectable], restrictions, key data groups of STORE
-//! DATA, implicit selection and services have no effect or are not supported. An R-MAC session ends with the secure channel session that it was begun in. Keys can be read by tests
+//! are most status words of what is refused. INSTALL [for load, install and make selectable], restrictions, implicit selection and services have no effect or are not supported. An R-MAC session ends with the secure channel session that it was begun in. Keys can be read by tests
 //! ([`JavaCard::key_sets`]) and lie in the
 //! card's file in the clear: put none but test keys into it.
 //!
@@ -87,6 +86,7 @@ mod faults;
 mod inspect;
 mod install;
 mod isd;
+mod key_groups;
 mod keys;
 mod memory;
 mod pboc;

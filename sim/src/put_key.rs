@@ -46,7 +46,7 @@ impl JavaCard {
 
     /// A supplementary security domain is PERSONALIZED once it has keys for a secure channel of its own (GPCS 5.3.2.3 leaves it to the
     /// security domain).
-    fn settle_state(&mut self, domain: DomainId) {
+    pub(crate) fn settle_state(&mut self, domain: DomainId) {
         let protocol = self.memory.config.protocol;
         let has_keys = self.memory.keys_of(domain).is_some_and(|keys| keys.channel_set(0, protocol).is_some());
         let mut applications = self.memory.applications.iter_mut();
@@ -148,6 +148,24 @@ impl<'a> Bytes<'a> {
 }
 
 impl Dek {
+    /// Deciphers a key of this length, padded up to whole cipher blocks.
+    pub(crate) fn decipher(&self, cipher: &[u8], length: usize) -> Option<Vec<u8>> {
+        let mut value = cipher.to_vec();
+        let block = match self {
+            Self::TripleDes(_) | Self::TripleDesCbc(_) => DES_BLOCK,
+            Self::Aes(_) => AES_BLOCK,
+        };
+        if !cipher.len().is_multiple_of(block) {
+            return None;
+        }
+        match self {
+            Self::TripleDes(key) => TripleDes::new(key).decrypt_ecb(&mut value),
+            Self::TripleDesCbc(key) => TripleDes::new(key).decrypt_cbc([0; 8], &mut value),
+            Self::Aes(key) => Aes::new(key)?.decrypt_cbc([0; 16], &mut value),
+        }
+        cut(value, length, block)
+    }
+
     /// Deciphers a key component block.
     ///
     /// A block of whole cipher blocks is the key itself, any other begins with the length of the key (GPCS 11.8.2.3.3). Amd D table 7-9

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use cardwright::apdu::{Aid, StatusWord, block_on};
+use cardwright::apdu::{Aid, CardPort, StatusWord, block_on};
 use cardwright::gp::command::{InstallForInstall, InstallForLoad, PutKeyFields};
 use cardwright::gp::procedure::{self, KeyCandidate, KeyScheme, NewKeys, OpenOptions, Opened};
 use cardwright::gp::profile::PrivilegeWidth;
@@ -119,12 +119,17 @@ impl Host {
     }
 
     pub(crate) fn wrapped(&mut self, name: &str) -> cardwright::gp::command::KeyDataField {
+        let is_aes = self.protocol != SCP02;
+        cardwright::gp::command::KeyDataField::symmetric(&self.wrapped_key(name), is_aes)
+    }
+
+    pub(crate) fn wrapped_key(&mut self, name: &str) -> cardwright::keys::WrappedKey {
         let set = KeySet::same(KeyRef::new(name));
         let new = NewKeys { base_key: true, ..NewKeys::added(1, set) };
         let mut keys = keys();
         let put = procedure::prepare_keys(&mut keys, &self.opened.channel, &self.opened.keys, &new);
         let put = block_on(put).unwrap();
-        cardwright::gp::command::KeyDataField::symmetric(&put.keys[0], put.under_aes)
+        put.keys[0].clone()
     }
 
     pub(crate) fn put_field(&mut self, kvn: u8, key: cardwright::gp::command::KeyDataField) {
@@ -163,7 +168,7 @@ impl Host {
     }
 }
 
-pub(crate) fn open(reader: &mut SimReader, domain: Option<Aid>, key: &str) -> Result<Opened, Error> {
+pub(crate) fn open(reader: &mut impl CardPort, domain: Option<Aid>, key: &str) -> Result<Opened, Error> {
     block_on(async {
         let aid = procedure::select(reader, domain.as_ref()).await?.aid;
         let candidates = [(KeyKind::Aes, "aes"), (KeyKind::Tdes, "des")]
