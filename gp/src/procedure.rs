@@ -25,7 +25,7 @@ pub use content::{
 };
 pub use management::{
     Installed, cipher_load_file, install_with_fallback, load_and_install_combined, load_as, manage, sign,
-    sign_load_file, verify_receipt,
+    sign_load_file, verify_receipt, verify_receipt_with,
 };
 pub use open::{Initialized, OpenOptions, Opened, authenticate, initialize, open};
 pub use open_scp11::{CardKeySource, OpenedScp11, Scp11Options, open_scp11};

@@ -35,6 +35,7 @@ mod generate;
 mod material;
 mod object;
 mod options;
+mod private;
 mod token;
 
 use std::fmt;

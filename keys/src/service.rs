@@ -46,6 +46,9 @@ pub enum KeyError {
     /// A signature does not verify.
     #[error("the signature does not verify")]
     Signature,
+    /// Modulus and exponent are no RSA public key.
+    #[error("modulus and exponent are no RSA public key")]
+    RsaPublicKey,
     /// Deciphered data have neither the length nor the padding that they tell of: another key, or damaged data.
     #[error("the deciphered data have no right padding: another key, or damaged data")]
     Padding,

@@ -1,8 +1,12 @@
 //! Signatures of card content management: tokens, receipts and DAP blocks (GPCS 2.3.1 table C-1).
 
+mod public;
+
 use alloc::vec::Vec;
 
 use crate::cipher::{AesCmac, Tdes};
+pub use public::{PublicKey, RsaPublicKey};
+
 use crate::{KeyError, KeyKind, KeyValue, ec};
 
 /// The signature over whole data with a token, receipt or DAP key.

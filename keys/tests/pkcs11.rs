@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 use cardwright_keys::pboc::{MacAlgorithm, MacPadding, MacSuite, PurseKeyUse, PurseMac};
 use cardwright_keys::pkcs11::{KeyUse, Pin, Pkcs11Error, Pkcs11Keys, Pkcs11Options, TokenName};
 use cardwright_keys::scp11::EphemeralSeed;
+use cardwright_keys::signature::{PublicKey, RsaPublicKey};
 use cardwright_keys::{
-    CardData, Diversification, EcCurve, KeyAnswer, KeyEncryptionKey, KeyError, KeyKind, KeyPurpose, KeyRef, KeyRequest,
-    KeyService, KeySet, KeyValue, PseudoRandomChallenge, SoftwareKeys,
+    CardData, Diversification, EcCurve, EcPublicKey, KeyAnswer, KeyEncryptionKey, KeyError, KeyKind, KeyPurpose,
+    KeyRef, KeyRequest, KeyService, KeySet, KeyValue, PseudoRandomChallenge, SoftwareKeys,
 };
+use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, AttributeType};
 use cryptoki::types::AuthPin;
 use token::{LABEL, PIN, TestToken, for_card, master, with_token};
@@ -187,6 +189,90 @@ fn pboc_answers_are_those_of_software_keys() {
 #[test]
 fn signatures_are_those_of_software_keys() {
     with_token("signatures_are_those_of_software_keys", |token| assert_same(token, &signatures()));
+}
+
+/// By every scheme of GPCS 2.3.1 table C-1 that has a private key; the key stays on the token.
+#[test]
+fn private_keys_of_the_token_sign_content_management() {
+    with_token("private_keys_of_the_token_sign_content_management", |token| {
+        let session = token.session();
+        let label = |name: &str| Attribute::Label(name.as_bytes().to_vec());
+        let private = |name: &str| {
+            [
+                label(name),
+                Attribute::Token(true),
+                Attribute::Private(true),
+                Attribute::Sensitive(true),
+                Attribute::Extractable(false),
+                Attribute::Sign(true),
+            ]
+        };
+        let message = b"a load token is computed over this";
+        let mut keys = token.keys();
+        let mut sign = |name: &str| {
+            let request = KeyRequest::Signature { key: KeyRef::new(name), data: message.to_vec() };
+            keys.answer(&request).unwrap().into_signature().unwrap()
+        };
+        for bits in [1024_u64, 2048] {
+            let name = format!("rsa-{bits}");
+            let public = [
+                label(&name),
+                Attribute::ModulusBits(bits.into()),
+                Attribute::PublicExponent(vec![1, 0, 1]),
+                Attribute::Verify(true),
+            ];
+            let (public, _) =
+                session.generate_key_pair(&Mechanism::RsaPkcsKeyPairGen, &public, &private(&name)).unwrap();
+            let modulus = session.get_attributes(public, &[AttributeType::Modulus]).unwrap();
+            let [Attribute::Modulus(modulus)] = &modulus[..] else { panic!("{modulus:?}") };
+            let key = PublicKey::Rsa(RsaPublicKey::new(modulus, &[1, 0, 1]).unwrap());
+            let signature = sign(&name);
+            assert_eq!(signature.len(), bits as usize / 8);
+            key.verify(message, &signature).unwrap();
+            assert_eq!(key.verify(b"another", &signature), Err(KeyError::Signature));
+        }
+        for (curve, oid, length) in [
+            (EcCurve::P256, "06082A8648CE3D030107", 64),
+            (EcCurve::P384, "06052B81040022", 96),
+            (EcCurve::BrainpoolP256, "06092B2403030208010107", 64),
+        ] {
+            let name = curve.name();
+            let public = [label(name), Attribute::EcParams(hex::decode(oid).unwrap()), Attribute::Verify(true)];
+            let (public, _) = session.generate_key_pair(&Mechanism::EccKeyPairGen, &public, &private(name)).unwrap();
+            let point = session.get_attributes(public, &[AttributeType::EcPoint]).unwrap();
+            let [Attribute::EcPoint(point)] = &point[..] else { panic!("{point:?}") };
+            // An OCTET STRING around it.
+            let point = &point[point.len() - curve.point_len()..];
+            let key = PublicKey::Ec(EcPublicKey::new(curve, point).unwrap());
+            let signature = sign(name);
+            assert_eq!(signature.len(), length);
+            key.verify(message, &signature).unwrap();
+            assert_eq!(key.verify(b"another", &signature), Err(KeyError::Signature));
+        }
+        let missing = KeyRequest::Signature { key: KeyRef::new("nothing"), data: Vec::new() };
+        assert_eq!(keys.answer(&missing).unwrap_err(), KeyError::NotFound { key: "nothing".into() });
+    });
+}
+
+#[test]
+fn load_files_are_enciphered_as_by_software_keys() {
+    with_token("load_files_are_enciphered_as_by_software_keys", |token| {
+        let mut requests = Vec::new();
+        for (kind, block) in [(KeyKind::Tdes, 8), (KeyKind::Aes, 16)] {
+            for key in references(kind) {
+                for (icv, length) in [(0, 0), (block, 1), (block, 16), (0, 5000)] {
+                    let (key, icv) = (key.clone(), vec![0x1C; icv]);
+                    let data = CardData::new((0..length).map(|i| i as u8).collect());
+                    requests.push(KeyRequest::CipherLoadFile { key, icv, data });
+                }
+            }
+        }
+        assert_same(token, &requests);
+        let (mut keys, _) = (token.keys(), ());
+        let data = CardData::new(vec![1]);
+        let wrong = KeyRequest::CipherLoadFile { key: KeyRef::new("des"), icv: vec![0; 16], data };
+        assert_eq!(keys.answer(&wrong).unwrap_err(), KeyError::DataLength { actual: 16, limit: 8 });
+    });
 }
 
 #[test]

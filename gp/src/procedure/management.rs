@@ -2,6 +2,7 @@ use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
 use cardwright_apdu::{Aid, CardPort, CommandApdu, StatusWord};
+use cardwright_keys::signature::PublicKey;
 use cardwright_keys::{CardData, KeyPort, KeyRef, KeyRequest};
 use subtle::ConstantTimeEq;
 
@@ -178,8 +179,8 @@ pub async fn cipher_load_file(
     Ok(load_file.with_cipher(icv, cipher.expose_bytes()))
 }
 
-/// Verifies a receipt that was made with a DES or AES key: it is computed again (GPCS 2.3.1 C.5). Receipts of RSA and ECC keys are
-/// verified with the public key over [`Confirmation::receipt_input`].
+/// Verifies a receipt that was made with a DES or AES key: it is computed again (GPCS 2.3.1 C.5). [`verify_receipt_with`] verifies those
+/// of RSA and ECC keys.
 ///
 /// The counter is the caller's to compare with the one before: a receipt that is replayed verifies.
 ///
@@ -196,4 +197,21 @@ pub async fn verify_receipt(
         return Ok(());
     }
     Err(Error::card("receipt", CardFault::Receipt { expected: expected.len(), actual: confirmation.receipt.len() }))
+}
+
+/// Verifies a receipt that was made with an RSA or ECC key of the card, with the public key (GPCS 2.3.1 C.5).
+///
+/// The counter is the caller's to compare with the one before: a receipt that is replayed verifies.
+///
+/// # Errors
+/// [`Error::Card`] with [`CardFault::Receipt`] when there is none or it is another.
+pub fn verify_receipt_with(
+    key: &PublicKey,
+    confirmation: &Confirmation,
+    subject: &ReceiptSubject<'_>,
+) -> Result<(), Error> {
+    let actual = confirmation.receipt.len();
+    let verified = key.verify(&confirmation.receipt_input(subject), &confirmation.receipt);
+    // There is no other length to be expected than the one that came: it is not this key's signature.
+    verified.map_err(|_| Error::card("receipt", CardFault::Receipt { expected: actual, actual }))
 }

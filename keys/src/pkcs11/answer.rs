@@ -5,13 +5,14 @@ use zeroize::Zeroizing;
 use super::Pkcs11Options;
 use super::material::Material;
 use super::object::{Role, Shape};
+use super::private;
 use super::token::Token;
 use crate::diversify::KeyPurpose;
 use crate::pboc::{MacAlgorithm, MacPadding, MacSuite, PurseKeyUse, PurseMac};
 use crate::request::{
     CardData, EncipheredKeyCommand, KeyAnswer, KeyEncryptionKey, KeyRequest, SessionAnswer, WrappedKey,
 };
-use crate::{KeyError, KeyKind, KeyRef, KeyValue, SessionKeys, ec, pboc, scp01, scp02, scp03, scp11};
+use crate::{KeyError, KeyKind, KeyRef, KeyValue, SessionKeys, ec, load_file, pboc, scp01, scp02, scp03, scp11};
 
 /// Answers one request with what is on the token.
 pub(super) fn answer(token: &Token, options: &Pkcs11Options, request: &KeyRequest) -> Result<KeyAnswer, KeyError> {
@@ -127,12 +128,26 @@ pub(super) fn answer(token: &Token, options: &Pkcs11Options, request: &KeyReques
         KeyRequest::Encipher { key, data } => {
             Ok(KeyAnswer::Data(CardData::new(tdes(key)?.tdes_ecb(&pboc::plain_block(data.expose_bytes())?)?.to_vec())))
         }
-        KeyRequest::Decipher { .. } | KeyRequest::CipherLoadFile { .. } => Err(KeyError::Unsupported),
+        KeyRequest::Decipher { .. } => Err(KeyError::Unsupported),
+        KeyRequest::CipherLoadFile { key, icv, data } => {
+            let key = Material::of(token, options, key, Role::ForCard)?;
+            let padded = Zeroizing::new(load_file::padded(key.kind(), icv, data.expose_bytes())?);
+            let cipher = match key.kind() {
+                KeyKind::Tdes => key.tdes_cbc(&icv[..].try_into().unwrap_or_default(), &padded)?,
+                _ => key.aes_cbc(&icv[..].try_into().unwrap_or_default(), &padded)?,
+            };
+            Ok(KeyAnswer::Data(CardData::new(cipher.to_vec())))
+        }
         KeyRequest::PurseMac(mac) => Ok(KeyAnswer::Mac(purse_mac(&tdes(&mac.key)?, mac)?)),
         KeyRequest::VerifyPurseMac { mac, received } => {
             Ok(KeyAnswer::Verified(pboc::is_same_mac(purse_mac(&tdes(&mac.key)?, mac)?, *received)))
         }
         KeyRequest::Signature { key, data } => {
+            if key.steps().is_empty()
+                && let Some(signature) = private::sign(token, key.name(), data)?
+            {
+                return Ok(KeyAnswer::Signature(signature));
+            }
             let key = Material::of(token, options, key, Role::Mac)?;
             Ok(KeyAnswer::Signature(match key.kind() {
                 KeyKind::Tdes => key.retail_mac(&[0; 8], MacPadding::Always, data)?.to_vec(),
@@ -204,7 +219,7 @@ fn wrap(token: &Token, key: &Material<'_>, under: &Material<'_>, mode: Mode) -> 
             let cipher = match mode {
                 Mode::TdesEcb => under.tdes_ecb(&plain)?,
                 Mode::TdesCbc => under.tdes_cbc(&[0; 8], &plain)?,
-                Mode::AesCbc => under.aes_cbc(&plain)?,
+                Mode::AesCbc => under.aes_cbc(&[0; 16], &plain)?,
             };
             return Ok(cipher.to_vec());
         }

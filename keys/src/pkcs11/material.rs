@@ -111,13 +111,13 @@ impl<'t> Material<'t> {
         }
     }
 
-    /// AES in CBC mode with an IV of zeros.
-    pub(super) fn aes_cbc(&self, data: &[u8]) -> Result<Secret, KeyError> {
+    /// AES in CBC mode.
+    pub(super) fn aes_cbc(&self, iv: &[u8; 16], data: &[u8]) -> Result<Secret, KeyError> {
         match self.object() {
-            Ok(object) => self.token.encrypt(&Mechanism::AesCbc([0; 16]), object, data),
+            Ok(object) => self.token.encrypt(&Mechanism::AesCbc(*iv), object, data),
             Err((_, value)) => {
                 let mut data = Zeroizing::new(data.to_vec());
-                Aes::new(value)?.cbc_encrypt(&[0; 16], &mut data);
+                Aes::new(value)?.cbc_encrypt(iv, &mut data);
                 Ok(data)
             }
         }

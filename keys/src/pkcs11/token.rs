@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Function, Pkcs11};
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::Mechanism;
-use cryptoki::object::Attribute;
+use cryptoki::object::{Attribute, AttributeType, ObjectHandle};
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::Slot;
 use zeroize::Zeroizing;
@@ -68,6 +68,26 @@ impl Token {
     pub(super) fn sign(&self, mechanism: &Mechanism<'_>, key: &Object, data: &[u8]) -> Result<Secret, KeyError> {
         let output = self.session.sign(mechanism, key.handle, data);
         output.map(Zeroizing::new).map_err(|error| self.failed(&error, mechanism, &key.shape, None))
+    }
+
+    /// As [`Token::sign`], with a private key.
+    pub(super) fn sign_with(
+        &self,
+        mechanism: &Mechanism<'_>,
+        key: ObjectHandle,
+        name: &str,
+        data: &[u8],
+    ) -> Result<Vec<u8>, KeyError> {
+        let output = self.session.sign(mechanism, key, data);
+        output.map_err(|error| self.failed_with(&error, mechanism, name, None))
+    }
+
+    pub(super) fn find_objects(&self, template: &[Attribute]) -> Result<Vec<ObjectHandle>, KeyError> {
+        self.session.find_objects(template).map_err(|error| self.lost(&error))
+    }
+
+    pub(super) fn attributes(&self, of: ObjectHandle, types: &[AttributeType]) -> Result<Vec<Attribute>, KeyError> {
+        self.session.get_attributes(of, types).map_err(|error| self.lost(&error))
     }
 
     pub(super) fn wrap(&self, mechanism: &Mechanism<'_>, under: &Object, key: &Object) -> Result<Vec<u8>, KeyError> {
