@@ -12,6 +12,15 @@ namespace Cardwright
 
         /// <summary>AES with 16, 24 or 32 bytes.</summary>
         Aes = 2,
+
+        /// <summary>A private key on NIST P-256; for SCP11 and signatures alone.</summary>
+        EcP256 = 3,
+
+        /// <summary>A private key on NIST P-384.</summary>
+        EcP384 = 4,
+
+        /// <summary>A private key on brainpoolP256r1.</summary>
+        EcBrainpoolP256 = 5,
     }
 
     /// <summary>How the keys of a card come from a key.</summary>

@@ -113,10 +113,10 @@ namespace Cardwright
         internal static extern int cw_session_open_scp11(SessionHandle session, IntPtr keys, IntPtr options);
 
         [DllImport(Library, CallingConvention = Convention)]
-        internal static extern int cw_profile_new(byte[] name, out IntPtr @out);
+        internal static extern int cw_profile_new(byte[] name, out ProfileHandle @out);
 
         [DllImport(Library, CallingConvention = Convention)]
-        internal static extern int cw_profile_parse(byte[] text, UIntPtr length, byte[] name, out IntPtr @out);
+        internal static extern int cw_profile_parse(byte[] text, UIntPtr length, byte[] name, out ProfileHandle @out);
 
         [DllImport(Library, CallingConvention = Convention)]
         internal static extern int cw_profile_text(IntPtr profile, byte[] text, UIntPtr capacity, out UIntPtr length);

@@ -48,6 +48,14 @@ namespace Cardwright
         }
     }
 
+    internal sealed class ProfileHandle : NativeHandle
+    {
+        protected override bool ReleaseHandle()
+        {
+            return Native.cw_profile_free(handle) == 0;
+        }
+    }
+
     internal sealed class JournalHandle : NativeHandle
     {
         protected override bool ReleaseHandle()

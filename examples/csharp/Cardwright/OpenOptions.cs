@@ -38,6 +38,19 @@ namespace Cardwright
         Ignore = 2,
     }
 
+    /// <summary>What failed authentications are counted for.</summary>
+    public enum Counted
+    {
+        /// <summary>Nothing: there was no journal.</summary>
+        Not = 0,
+
+        /// <summary>The card, in whatever reader.</summary>
+        Card = 1,
+
+        /// <summary>This session alone: the card tells no identity.</summary>
+        Session = 2,
+    }
+
     /// <summary>How a secure channel is to be opened.</summary>
     public sealed class OpenOptions
     {
@@ -68,6 +81,16 @@ namespace Cardwright
         /// <summary>Eight bytes for tests; null, as it should be, has the library draw them.</summary>
         public byte[] HostChallenge { get; set; }
 
+        /// <summary>What the card does otherwise than the standard says; null for nothing.</summary>
+        public Profile Profile { get; set; }
+
+        /// <summary>Where failed authentications of the card are counted; null for nowhere. A card that had too many is not tried
+        /// (<see cref="Status.LockedOut"/>).</summary>
+        public Journal Journal { get; set; }
+
+        /// <summary>Try although the card had too many failed authentications. It may lock the card for ever.</summary>
+        public bool OverrideLockout { get; set; }
+
         internal IntPtr ToNative(NativeScope scope)
         {
             if (HostChallenge != null && HostChallenge.Length != 8)
@@ -83,8 +106,10 @@ namespace Cardwright
                 kvn = Kvn,
                 scp02_i = Scp02I,
                 scp01_i = Scp01I,
-                flags = S16 ? Constants.CW_OPEN_S16 : 0,
+                flags = (S16 ? Constants.CW_OPEN_S16 : 0) | (OverrideLockout ? Constants.CW_OPEN_OVERRIDE_LOCKOUT : 0),
                 challenge_policy = (uint)Challenge,
+                profile = scope.Handle(Profile?.Handle),
+                journal = scope.Handle(Journal?.Handle),
             });
         }
     }
@@ -99,6 +124,7 @@ namespace Cardwright
             ChallengeVerified = native.challenge_verified < 0 ? (bool?)null : native.challenge_verified != 0;
             Kvn = native.kvn;
             Kdd = native.kdd;
+            Counted = (Counted)native.counted;
         }
 
         /// <summary>1 for SCP01, 2 for SCP02, 3 for SCP03.</summary>
@@ -112,6 +138,9 @@ namespace Cardwright
 
         /// <summary>Version of the key set in use.</summary>
         public byte Kvn { get; }
+
+        /// <summary>What failed authentications are counted for.</summary>
+        public Counted Counted { get; }
 
         /// <summary>Key diversification data of the card.</summary>
         public byte[] Kdd { get; }

@@ -38,6 +38,9 @@ namespace Cardwright
         /// before anything is changed.</summary>
         public bool ReplaceInitialKeys { get; set; }
 
+        /// <summary>What the cards do otherwise than the standard says; null for nothing.</summary>
+        public Profile Profile { get; set; }
+
         internal IntPtr ToNative(NativeScope scope)
         {
             cw_key_candidate[] current = KeyCandidate.ToNative(scope, CurrentKeys);
@@ -57,6 +60,7 @@ namespace Cardwright
                 applications = scope.In(applications),
                 application_count = NativeMemory.LengthOf(applications),
                 release = Release == null ? IntPtr.Zero : Release.ToNative(scope),
+                profile = scope.Handle(Profile?.Handle),
             });
         }
     }

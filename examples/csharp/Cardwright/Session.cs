@@ -126,6 +126,15 @@ namespace Cardwright
             }
         }
 
+        /// <summary>Selects a security domain and opens a secure channel of SCP11 to it.</summary>
+        public void OpenScp11(Keys keys, Scp11Options options)
+        {
+            Require.NotNull(keys, nameof(keys));
+            Require.NotNull(options, nameof(options));
+            using (NativeScope scope = new NativeScope())
+                Callback.Check(Native.cw_session_open_scp11(Handle, scope.Handle(keys.Handle), options.ToNative(scope)));
+        }
+
         /// <summary>Gives the secure channel up. Nothing is sent.</summary>
         public void Close()
         {

@@ -18,6 +18,8 @@ internal static class Declarations
         { typeof(KeyOperation), "CW_KEYS_" },
         { typeof(SecurityLevel), "CW_SECURITY_" },
         { typeof(ChallengePolicy), "CW_CHALLENGE_" },
+        { typeof(Counted), "CW_COUNTED_" },
+        { typeof(Scp11Variant), "CW_SCP11_" },
         { typeof(Scope), "CW_SCOPE_" },
         { typeof(StatusTarget), "CW_TARGET_" },
         { typeof(StoreStructure), "CW_STRUCTURE_" },
