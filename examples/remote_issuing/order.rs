@@ -43,6 +43,7 @@ pub(crate) fn order(applications: u8) -> Result<Order, Box<dyn Error>> {
         applications: (1..=applications).map(application_order).collect::<Result<_, _>>()?,
         override_lockout: false,
         release: None,
+        replace_initial_keys: false,
     })
 }
 
