@@ -194,6 +194,7 @@ fn order(load_file: &LoadFile, is_mixed_up: bool) -> Result<Order, ReportError> 
         applications: vec![ApplicationOrder::new(load_file.clone(), application, keys).with_version(1, 0)],
         override_lockout: false,
         release: None,
+        replace_initial_keys: false,
     })
 }
 
