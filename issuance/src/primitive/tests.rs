@@ -12,7 +12,7 @@ use crate::machine::{Machine, read_event};
 use crate::purse::{Claim, PurseHistory};
 use crate::quarantine::Case;
 use crate::sealed::Subject;
-use crate::system::{admission, alarm, pick_up, presence, settlement, top_up};
+use crate::system::{admission, alarm, pick_up, presence, settlement, top_up, vending};
 
 /// Two machines never use the same number, and docs/journal.md lists exactly the numbers there are.
 #[test]
@@ -38,6 +38,7 @@ fn every_event_has_a_number_of_its_own_that_the_document_lists() {
         of::<top_up::Binding>(),
         of::<top_up::Visit>(),
         of::<settlement::Day>(),
+        of::<vending::Order>(),
         of::<pick_up::voucher::Voucher>(),
         of::<pick_up::student::Student>(),
         of::<pick_up::student::CardNumber>(),
