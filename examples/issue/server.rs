@@ -8,9 +8,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use cardwright::apdu::Aid;
+use cardwright::gp::DescriptorPolicy;
 use cardwright::gp::load_file::{CapFile, PackageVersion};
 use cardwright::gp::procedure::{KeyCandidate, KeyScheme};
-use cardwright::gp::{ChallengePolicy, DescriptorPolicy};
 use cardwright::issuance::remote::{self, ApplicationKeys, ApplicationOrder, DeleteOrder, IssueError, Order, Outcome};
 use cardwright::issuance::store::{Journal, SqliteStore};
 use cardwright::issuance::{Conversation, Driver};
@@ -143,23 +143,21 @@ fn order(options: &Options) -> Result<Order, Box<dyn Error>> {
         maintenance: KeyRef::new("application-maintenance"),
     };
     Ok(Order {
-        card: None,
-        domain: None,
         level: options.level,
-        challenge: ChallengePolicy::Require,
         profile: options.card_profile()?,
-        current_keys: vec![
-            candidate("test-aes", KeyKind::Aes, KeyScheme::AsIs),
-            candidate("test-des", KeyKind::Tdes, KeyScheme::AsIs),
-        ],
-        new_keys: vec![
-            candidate("domain-aes", KeyKind::Aes, KeyScheme::Kdf3),
-            candidate("domain-des", KeyKind::Tdes, KeyScheme::Emv),
-        ],
-        applications: vec![ApplicationOrder::new(load_file, module, keys).with_version(major, minor)],
         override_lockout: options.override_lockout,
-        release: None,
         replace_initial_keys: options.replace_initial_keys,
+        ..Order::new(
+            vec![
+                candidate("test-aes", KeyKind::Aes, KeyScheme::AsIs),
+                candidate("test-des", KeyKind::Tdes, KeyScheme::AsIs),
+            ],
+            vec![
+                candidate("domain-aes", KeyKind::Aes, KeyScheme::Kdf3),
+                candidate("domain-des", KeyKind::Tdes, KeyScheme::Emv),
+            ],
+            vec![ApplicationOrder::new(load_file, module, keys).with_version(major, minor)],
+        )
     })
 }
 

@@ -3,9 +3,9 @@
 use std::error::Error;
 
 use cardwright::apdu::Aid;
+use cardwright::gp::DescriptorPolicy;
 use cardwright::gp::load_file::CapFile;
 use cardwright::gp::procedure::{KeyCandidate, KeyScheme};
-use cardwright::gp::{CardProfile, ChallengePolicy, DescriptorPolicy, SecurityLevel};
 use cardwright::issuance::remote::{ApplicationKeys, ApplicationOrder, Order};
 use cardwright::keys::{KeyKind, KeyRef, SoftwareKeys};
 use cardwright_capgen::CapBuilder;
@@ -26,25 +26,17 @@ pub(crate) fn load_file(number: u8) -> Result<Aid, Box<dyn Error>> {
 /// A card with so many applications, each with a load file and keys of its own.
 pub(crate) fn order(applications: u8) -> Result<Order, Box<dyn Error>> {
     let candidate = |name: &str, kind, scheme| KeyCandidate::new(KeyRef::new(name), kind, scheme);
-    Ok(Order {
-        card: None,
-        domain: None,
-        level: SecurityLevel::C_DECRYPTION,
-        challenge: ChallengePolicy::Require,
-        profile: CardProfile::standard(),
-        current_keys: vec![
+    Ok(Order::new(
+        vec![
             candidate("test-aes", KeyKind::Aes, KeyScheme::AsIs),
             candidate("test-des", KeyKind::Tdes, KeyScheme::AsIs),
         ],
-        new_keys: vec![
+        vec![
             candidate("domain-aes", KeyKind::Aes, KeyScheme::Kdf3),
             candidate("domain-des", KeyKind::Tdes, KeyScheme::Emv),
         ],
-        applications: (1..=applications).map(application_order).collect::<Result<_, _>>()?,
-        override_lockout: false,
-        release: None,
-        replace_initial_keys: false,
-    })
+        (1..=applications).map(application_order).collect::<Result<_, _>>()?,
+    ))
 }
 
 fn application_order(number: u8) -> Result<ApplicationOrder, Box<dyn Error>> {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use cardwright::apdu::{ExchangeLimits, Transport, TransportError};
 use cardwright::gp::load_file::CapFile;
 use cardwright::gp::procedure::{KeyCandidate, KeyScheme};
-use cardwright::gp::{CardProfile, ChallengePolicy, DescriptorPolicy, LoadFile, SecurityLevel};
+use cardwright::gp::{DescriptorPolicy, LoadFile};
 use cardwright::issuance::Driver;
 use cardwright::issuance::remote::{self, ApplicationKeys, ApplicationOrder, Order, Outcome};
 use cardwright::issuance::store::{SqliteStore, Store};
@@ -177,25 +177,17 @@ fn order(load_file: &LoadFile, is_mixed_up: bool) -> Result<Order, ReportError> 
         maintenance: KeyRef::new("application-maintenance"),
     };
     let application = APPLICATION.parse().map_err(sample)?;
-    Ok(Order {
-        card: None,
-        domain: None,
-        level: SecurityLevel::C_DECRYPTION,
-        challenge: ChallengePolicy::Require,
-        profile: CardProfile::standard(),
-        current_keys: vec![
+    Ok(Order::new(
+        vec![
             candidate("test-aes", KeyKind::Aes, KeyScheme::AsIs),
             candidate("test-des", KeyKind::Tdes, KeyScheme::AsIs),
         ],
-        new_keys: vec![
+        vec![
             candidate("domain-aes", KeyKind::Aes, KeyScheme::Kdf3),
             candidate("domain-des", KeyKind::Tdes, KeyScheme::Emv),
         ],
-        applications: vec![ApplicationOrder::new(load_file.clone(), application, keys).with_version(1, 0)],
-        override_lockout: false,
-        release: None,
-        replace_initial_keys: false,
-    })
+        vec![ApplicationOrder::new(load_file.clone(), application, keys).with_version(1, 0)],
+    ))
 }
 
 fn sample(error: impl std::fmt::Display) -> ReportError {

@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 use cardwright::apdu::{Aid, CommandApduRef, Transport};
 use cardwright::gp::load_file::CapFile;
 use cardwright::gp::procedure::{KeyCandidate, KeyScheme};
-use cardwright::gp::{CardProfile, ChallengePolicy, DescriptorPolicy, SecurityLevel};
+use cardwright::gp::{DescriptorPolicy, SecurityLevel};
 use cardwright::issuance::quarantine::Release;
 use cardwright::issuance::remote::{self, ApplicationKeys, ApplicationOrder, IssueError, Order, Outcome, Report};
 use cardwright::issuance::store::{MemoryStore, Store};
@@ -94,28 +94,20 @@ pub fn order(cap_size: usize) -> Order {
         master: KeyRef::new("application-master"),
         maintenance: KeyRef::new("application-maintenance"),
     };
-    Order {
-        card: None,
-        domain: None,
-        level: SecurityLevel::C_DECRYPTION,
-        challenge: ChallengePolicy::Require,
-        profile: CardProfile::standard(),
-        current_keys: vec![
+    Order::new(
+        vec![
             candidate("test-aes", KeyKind::Aes, KeyScheme::AsIs),
             candidate("test-des", KeyKind::Tdes, KeyScheme::AsIs),
         ],
-        new_keys: vec![
+        vec![
             candidate("domain-aes", KeyKind::Aes, KeyScheme::Kdf3),
             candidate("domain-des", KeyKind::Tdes, KeyScheme::Emv),
         ],
-        applications: vec![
+        vec![
             ApplicationOrder::new(cap.to_load_file(DescriptorPolicy::Omit).unwrap(), instance(), keys)
                 .with_version(1, 0),
         ],
-        override_lockout: false,
-        release: None,
-        replace_initial_keys: false,
-    }
+    )
 }
 
 pub fn card(protocol: SecureChannelProtocol) -> JavaCard {

@@ -1,9 +1,9 @@
 //! What every card of the storm is to become, with published test keys.
 
 use cardwright::apdu::Aid;
+use cardwright::gp::DescriptorPolicy;
 use cardwright::gp::load_file::CapFile;
 use cardwright::gp::procedure::{KeyCandidate, KeyScheme};
-use cardwright::gp::{CardProfile, ChallengePolicy, DescriptorPolicy, SecurityLevel};
 use cardwright::issuance::remote::{ApplicationKeys, ApplicationOrder, Order};
 use cardwright::keys::{KeyKind, KeyRef, SoftwareKeys};
 use cardwright_capgen::CapBuilder;
@@ -49,23 +49,15 @@ pub(crate) fn order() -> Order {
         master: KeyRef::new("application-master"),
         maintenance: KeyRef::new("application-maintenance"),
     };
-    Order {
-        card: None,
-        domain: None,
-        level: SecurityLevel::C_DECRYPTION,
-        challenge: ChallengePolicy::Require,
-        current_keys: vec![
+    Order::new(
+        vec![
             candidate("test-aes", KeyKind::Aes, KeyScheme::AsIs),
             candidate("test-des", KeyKind::Tdes, KeyScheme::AsIs),
         ],
-        new_keys: vec![
+        vec![
             candidate("domain-aes", KeyKind::Aes, KeyScheme::Kdf3),
             candidate("domain-des", KeyKind::Tdes, KeyScheme::Emv),
         ],
-        applications: vec![ApplicationOrder::new(load_file, instance(), keys)],
-        override_lockout: false,
-        release: None,
-        replace_initial_keys: false,
-        profile: CardProfile::standard(),
-    }
+        vec![ApplicationOrder::new(load_file, instance(), keys)],
+    )
 }

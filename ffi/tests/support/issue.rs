@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use cardwright_apdu::{Transport, TransportError};
+use cardwright_gp::DescriptorPolicy;
 use cardwright_gp::load_file::CapFile;
 use cardwright_gp::procedure::{KeyCandidate, KeyScheme};
-use cardwright_gp::{CardProfile, ChallengePolicy, DescriptorPolicy, SecurityLevel};
 use cardwright_issuance::Driver;
 use cardwright_issuance::remote::{self, ApplicationKeys, ApplicationOrder, Order, Outcome};
 use cardwright_issuance::store::MemoryStore;
@@ -120,25 +120,17 @@ fn from_rust(scp: u32) -> String {
         },
     );
     let version = cap.package_version();
-    let order = Order {
-        card: None,
-        domain: None,
-        level: SecurityLevel::C_DECRYPTION,
-        challenge: ChallengePolicy::Require,
-        profile: CardProfile::standard(),
-        current_keys: vec![
+    let order = Order::new(
+        vec![
             candidate("test-aes", KeyKind::Aes, KeyScheme::AsIs),
             candidate("test-des", KeyKind::Tdes, KeyScheme::AsIs),
         ],
-        new_keys: vec![
+        vec![
             candidate("domain-aes", KeyKind::Aes, KeyScheme::Kdf3),
             candidate("domain-des", KeyKind::Tdes, KeyScheme::Emv),
         ],
-        applications: vec![application.with_version(version.major, version.minor)],
-        override_lockout: false,
-        release: None,
-        replace_initial_keys: false,
-    };
+        vec![application.with_version(version.major, version.minor)],
+    );
     let mut counter = 0_u8;
     let outcome = Driver {
         card: &mut card,

@@ -35,6 +35,31 @@ pub struct Order {
     pub replace_initial_keys: bool,
 }
 
+impl Order {
+    /// Whichever card comes, over a secure channel that enciphers commands, with a profile of the standard alone and no leave for
+    /// anything that cannot be undone.
+    #[must_use]
+    pub fn new(
+        current_keys: Vec<KeyCandidate>,
+        new_keys: Vec<KeyCandidate>,
+        applications: Vec<ApplicationOrder>,
+    ) -> Self {
+        Self {
+            card: None,
+            domain: None,
+            level: SecurityLevel::C_DECRYPTION,
+            challenge: ChallengePolicy::Require,
+            profile: CardProfile::standard(),
+            current_keys,
+            new_keys,
+            applications,
+            override_lockout: false,
+            release: None,
+            replace_initial_keys: false,
+        }
+    }
+}
+
 /// One application for the card.
 #[derive(Clone, Debug)]
 pub struct ApplicationOrder {
