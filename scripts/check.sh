@@ -70,6 +70,9 @@ if [ "$quick" = no ]; then
   (cd "$folder" && "$here/target/release/examples/issue" && "$here/target/release/examples/issue" | grep "nothing was left")
   step "torn at every command"
   scripts/check-cuts.sh "$here/target/release/examples" "$folder"
+  step "torn at every command, and again at every command of the next run"
+  CARDWRIGHT_TEARS=all cargo test "${features[@]}" --locked --test remote_issuing torn_again
+  CARDWRIGHT_TEARS=all cargo test "${features[@]}" --locked -p cardwright-ffi --test c_issue torn_anywhere
   step "killed 200 times"
   CARDWRIGHT_KILLS=200 cargo test "${features[@]}" --locked --test killed_issuing
   step "200 cards over the network while server and terminal are killed"

@@ -21,11 +21,11 @@ const SABOTAGES: [&str; 5] = ["intent-after-command", "no-fencing", "unsynced-co
 
 #[test]
 fn a_short_storm_finds_no_violation_and_is_the_same_on_any_number_of_threads() {
-    let one = storm(&["--cards", "50", "--seed", "7", "--threads", "1"]);
+    let one = storm(&["--cards", "20", "--seed", "7", "--threads", "1"]);
     assert!(one.status.success(), "{}", text(&one));
-    let four = storm(&["--cards", "50", "--seed", "7", "--threads", "4"]);
+    let four = storm(&["--cards", "20", "--seed", "7", "--threads", "4"]);
     assert_eq!(table(&one), table(&four));
-    let other = storm(&["--cards", "50", "--seed", "8", "--threads", "4"]);
+    let other = storm(&["--cards", "20", "--seed", "8", "--threads", "4"]);
     assert_ne!(table(&one), table(&other));
 }
 
@@ -48,7 +48,7 @@ fn a_short_storm_of_each_job_finds_no_violation() {
 #[test]
 fn a_short_storm_over_files_finds_no_violation_and_finds_a_store_that_does_not_sync() {
     let [one, two] = ["1", "2"].map(|threads| {
-        let output = storm(&["--cards", "30", "--seed", "7", "--store", "sqlite", "--threads", threads]);
+        let output = storm(&["--cards", "10", "--seed", "7", "--store", "sqlite", "--threads", threads]);
         assert!(output.status.success(), "{}", text(&output));
         assert!(text(&output).lines().any(|line| line.contains("power cut after a write") && !line.ends_with(" 0")));
         table(&output)

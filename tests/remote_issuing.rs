@@ -102,12 +102,14 @@ fn torn_at_every_command_the_card_ends_the_same() {
     }
 }
 
+/// Every eighth pair of commands; with `CARDWRIGHT_TEARS=all`, which `scripts/check.sh` sets, every pair.
 #[test]
 fn torn_again_while_it_resumes_the_card_ends_the_same() {
     let (reference, commands) = complete(SCP03);
     let reference = snapshot(&reference);
+    let step = if std::env::var("CARDWRIGHT_TEARS").is_ok_and(|tears| tears == "all") { 1 } else { 8 };
     for n in 1..=commands {
-        for m in 1..=commands {
+        for m in (1 + n % step..=commands).step_by(step as usize) {
             for kinds in 0..4 {
                 let cuts = [(n, kinds & 1 == 0), (m, kinds & 2 == 0)];
                 assert_eq!(snapshot(&torn(SCP03, &cuts)), reference, "{cuts:?}");
