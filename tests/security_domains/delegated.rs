@@ -8,7 +8,15 @@ use cardwright::gp::command::{
 use cardwright::gp::load_file::HashAlgorithm;
 use cardwright::gp::procedure;
 use cardwright::gp::{Confirmation, Error, Privileges, ReceiptSubject};
-use cardwright::keys::KeyRef;
+use cardwright::keys::signature::{PublicKey, RsaPublicKey};
+use cardwright::keys::{EcCurve, EcPublicKey, KeyRef};
+use p256::ecdsa::signature::Signer;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use rsa::traits::PublicKeyParts;
+use rsa::{Pkcs1v15Sign, RsaPrivateKey};
+use sha1::Sha1;
+use sha2::Digest;
 
 use crate::setup::{EC_TOKEN, Host, PROTOCOLS, RECEIPT_KEY, TOKEN_KEY, domain, keys, load_file, status};
 use crate::support::{aid, instance};
@@ -160,4 +168,45 @@ fn the_issuer_needs_no_token_and_may_send_none() {
     let load = InstallForLoad::new(file.aid(), None).with_hash(hash.as_bytes());
     assert_eq!(status(host.load(None, &file, &token("token-aes", load.token_input()))).0, 0x6A80);
     assert!(host.load(None, &file, &[]).unwrap().is_none());
+}
+
+/// Receipts of RSA and ECC keys (GPCS 2.3.1 table C-1), signed as the standard says by other means than ours.
+#[test]
+fn receipts_of_public_keys_vouch_for_what_was_done_and_nothing_else() {
+    let (object, data) = (aid("A0000000F3"), hex::decode("0200050442454245").unwrap());
+    let input = [&data[..], &[object.as_bytes().len() as u8], object.as_bytes()].concat();
+
+    let ec = p256::ecdsa::SigningKey::from_slice(&EC_TOKEN).unwrap();
+    let signature: p256::ecdsa::Signature = ec.sign(&input);
+    let point = ec.verifying_key().to_sec1_point(false);
+    let public = EcPublicKey::new(EcCurve::P256, point.as_bytes()).unwrap();
+    let mut receipts = vec![(PublicKey::Ec(public), signature.to_bytes().to_vec())];
+    // A receipt has at most 255 bytes (GPCS 2.3.1 table 11-13), so that no longer key than one of 2040 bits can make any.
+    let rsa = RsaPrivateKey::new(&mut ChaCha8Rng::seed_from_u64(1024), 1024).unwrap();
+    let prefix = hex::decode("3021300906052B0E03021A05000414").unwrap();
+    let scheme = Pkcs1v15Sign { hash_len: Some(20), prefix: prefix.into() };
+    let signature = rsa.sign(scheme, &Sha1::digest(&input)).unwrap();
+    let (modulus, exponent) = (rsa.n().to_be_bytes_trimmed_vartime(), rsa.e().to_be_bytes_trimmed_vartime());
+    receipts.push((PublicKey::Rsa(RsaPublicKey::new(&modulus, &exponent).unwrap()), signature));
+
+    for (n, (key, receipt)) in receipts.iter().enumerate() {
+        let length = |bytes: usize| if bytes < 0x80 { vec![bytes as u8] } else { vec![0x81, bytes as u8] };
+        let body = [&length(receipt.len())[..], receipt, &data].concat();
+        let confirmation = Confirmation::parse(&[&length(body.len())[..], &body].concat()).unwrap().unwrap();
+        let verify = |confirmation: &Confirmation, object| {
+            procedure::verify_receipt_with(key, confirmation, &ReceiptSubject::Delete { object })
+        };
+        verify(&confirmation, object).unwrap();
+        assert!(verify(&confirmation, aid("A0000000F4")).is_err(), "another object");
+        for at in [0, receipt.len() / 2, receipt.len() - 1] {
+            let mut changed = confirmation.clone();
+            changed.receipt[at] ^= 1;
+            assert!(verify(&changed, object).is_err(), "byte {at}");
+        }
+        let mut none = confirmation.clone();
+        none.receipt.clear();
+        assert!(verify(&none, object).is_err());
+        let (other, _) = &receipts[(n + 1) % receipts.len()];
+        assert!(procedure::verify_receipt_with(other, &confirmation, &ReceiptSubject::Delete { object }).is_err());
+    }
 }
