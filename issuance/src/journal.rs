@@ -34,6 +34,16 @@ pub use origin::{Label, LabelError, Mark, Origin};
 /// Longest body of a record, in bytes.
 pub const MAX_BODY: usize = 1 << 20;
 
+/// As hexadecimal digits, in small letters: in names of entities and in exports.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to memory cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
 /// What a record belongs to: a card, a job, a number or a voucher. 1 to 200 bytes of printable ASCII (20 to 7E).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Entity(Box<str>);

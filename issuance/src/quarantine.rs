@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::event::{Proof, StepEvent};
-use crate::journal::{Entity, EntityError};
+use crate::journal::{Entity, EntityError, hex};
 use crate::machine::Machine;
 use crate::primitive::approval::{Grant, matter};
 use crate::step::Step;
@@ -133,8 +133,7 @@ impl Doubt {
 
 fn case_name(subject: &str, mark: u64) -> String {
     let named = minicbor::to_vec((subject, mark)).unwrap_or_default();
-    let digits: String = Sha256::digest(named)[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("case/{digits}")
+    format!("case/{}", hex(&Sha256::digest(named)[..16]))
 }
 
 /// What happens to a case. Times are milliseconds since 1970-01-01 UTC.

@@ -42,7 +42,7 @@ use subtle::ConstantTimeEq;
 use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::journal::{Entity, EntityError};
+use crate::journal::{Entity, EntityError, hex};
 use crate::machine::Machine;
 use crate::store::StoreError;
 
@@ -121,8 +121,7 @@ impl SubjectId {
     /// # Errors
     /// None in practice: the text is printable and short.
     pub fn entity(&self) -> Result<Entity, EntityError> {
-        let digits: String = self.0.iter().map(|byte| format!("{byte:02x}")).collect();
-        Entity::new(&format!("person/{digits}"))
+        Entity::new(&format!("person/{}", hex(&self.0)))
     }
 }
 

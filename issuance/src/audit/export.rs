@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::journal::{ChainError, Checkpoint, Head, Record, verify_from};
+use crate::journal::{ChainError, Checkpoint, Head, Record, hex, verify_from};
 use crate::store::{self, Journal, SqliteReader, StoreError};
 
 /// Records read at once; bodies have up to a megabyte.
@@ -172,13 +172,4 @@ impl<'a> Line<'a> {
 fn line(out: &mut dyn Write, line: &Line<'_>) -> io::Result<()> {
     serde_json::to_writer(&mut *out, line)?;
     out.write_all(b"\n")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        // Writing to memory cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -17,7 +17,7 @@ use minicbor::{Decode, Encode};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::journal::{Entity, EntityError};
+use crate::journal::{Entity, EntityError, hex};
 use crate::machine::Machine;
 
 /// Where a request stands.
@@ -128,8 +128,7 @@ impl Request {
     /// # Errors
     /// [`EntityError`] when the scope has bytes that are not printable, or is too long.
     pub fn entity(scope: &str, key: &[u8]) -> Result<Entity, EntityError> {
-        let digits: String = Sha256::digest(key)[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-        Entity::new(&format!("request/{scope}/{digits}"))
+        Entity::new(&format!("request/{scope}/{}", hex(&Sha256::digest(key)[..16])))
     }
 
     /// What is to be done with a request of this key.

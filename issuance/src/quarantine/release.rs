@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use super::MIN_PERSONS;
 use crate::job::{Job, JobError};
-use crate::journal::{Entity, EntityError};
+use crate::journal::{Entity, EntityError, hex};
 use crate::machine::{Kept, Machine};
 use crate::port::{IssuancePort, Notice};
 use crate::primitive::approval::{
@@ -63,8 +63,7 @@ impl SignedProposal {
     /// # Errors
     /// None in practice: the text is printable and short.
     pub fn entity(&self) -> Result<Entity, EntityError> {
-        let digits: String = self.proposal.id.iter().map(|byte| format!("{byte:02x}")).collect();
-        Entity::new(&format!("approval/{digits}"))
+        Entity::new(&format!("approval/{}", hex(&self.proposal.id)))
     }
 }
 

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::Posted;
-use crate::journal::{Entity, EntityError};
+use crate::journal::{Entity, EntityError, hex};
 use crate::machine::Machine;
 
 /// What was taken from one source.
@@ -78,8 +78,7 @@ impl Inbox {
     /// None in practice: the text is printable and short.
     pub fn entity(message: &Posted) -> Result<Entity, EntityError> {
         let named = minicbor::to_vec((&message.destination, &message.source)).unwrap_or_default();
-        let digits: String = Sha256::digest(named)[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-        Entity::new(&format!("inbox/{digits}"))
+        Entity::new(&format!("inbox/{}", hex(&Sha256::digest(named)[..16])))
     }
 
     /// Whether a message is new.

@@ -14,7 +14,7 @@ use minicbor::{Decode, Encode};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::journal::{Entity, EntityError};
+use crate::journal::{Entity, EntityError, hex};
 use crate::machine::{Change, Kept, Machine, MachineError};
 use crate::port::IssuancePort;
 use crate::primitive::lease::Token;
@@ -535,8 +535,7 @@ fn refusal(voucher: &Voucher, at_ms: u64) -> Option<Refusal> {
 
 /// The count of a kiosk's wrong codes: `rate/pick-up/<first 16 bytes of SHA-256 of the serial number>`.
 fn window_entity(kiosk: &str) -> Result<Entity, EntityError> {
-    let digits: String = Sha256::digest(kiosk)[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-    Entity::new(&format!("rate/pick-up/{digits}"))
+    Entity::new(&format!("rate/pick-up/{}", hex(&Sha256::digest(kiosk)[..16])))
 }
 
 #[cfg(test)]

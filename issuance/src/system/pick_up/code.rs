@@ -15,7 +15,7 @@ use sha2::Sha256;
 use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::journal::Entity;
+use crate::journal::{Entity, EntityError, hex};
 
 /// Characters without the check character.
 pub const LENGTH: usize = 10;
@@ -186,15 +186,14 @@ impl CodeHash {
     /// Name of the voucher's entity: `voucher/<key number>-<hash>`.
     #[must_use]
     pub fn name(&self) -> String {
-        let digits: String = self.hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("voucher/{}-{digits}", self.key)
+        format!("voucher/{}-{}", self.key, hex(&self.hash))
     }
 
     /// The voucher's entity.
     ///
     /// # Errors
     /// None in practice: the name is short and printable.
-    pub fn entity(&self) -> Result<Entity, crate::journal::EntityError> {
+    pub fn entity(&self) -> Result<Entity, EntityError> {
         Entity::new(&self.name())
     }
 }
@@ -209,7 +208,7 @@ pub fn insecure_md5(student_number: &str, applied_at: &str, sequence: u32) -> Ze
 
     let text = Zeroizing::new(format!("{student_number}{applied_at}{sequence}"));
     let digest: [u8; 16] = Md5::digest(text.as_bytes()).into();
-    Zeroizing::new(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    Zeroizing::new(hex(&digest))
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use thiserror::Error;
 
-use crate::journal::{Entity, EntityError};
+use crate::journal::{Entity, EntityError, hex};
 use crate::machine::Machine;
 use crate::system::pick_up::frame::{Frame, TransferId};
 
@@ -36,8 +36,7 @@ impl TransferId {
     /// # Errors
     /// None in practice: the name is short and printable.
     pub fn entity(&self) -> Result<Entity, EntityError> {
-        let digits: String = self.0.iter().map(|byte| format!("{byte:02x}")).collect();
-        Entity::new(&format!("transfer/{digits}"))
+        Entity::new(&format!("transfer/{}", hex(&self.0)))
     }
 }
 
